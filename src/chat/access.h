@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Who may act on a ticket. `service` and `admin` may on all; others where their token names the
+ * ticket or where they are a participant; a participant who was removed may not, whatever the
+ * token says, until added again.
+ *
+ * Membership is looked up in Redis first, and only the record knows it for certain: what Redis
+ * does not say is neither permission nor refusal, it is a question to the record.
+ */
+#ifndef BELLHOP_CHAT_ACCESS_H
+#define BELLHOP_CHAT_ACCESS_H
+
+#include <stdbool.h>
+
+#include "base/str.h"
+
+struct identity;
+
+enum access_verdict {
+	ACCESS_YES,
+	ACCESS_NO, /* 403 not_a_participant, whether or not the ticket exists */
+	ACCESS_ASK /* the record has to be asked */
+};
+
+enum access_membership {
+	ACCESS_UNASKED, /* nobody was asked yet */
+	ACCESS_UNTOLD,	/* Redis was asked: it has nothing, or may not be trusted */
+	ACCESS_NONE,	/* the record says: never a participant */
+	ACCESS_MEMBER,
+	ACCESS_REMOVED
+};
+
+/* Decides with what is known so far. Never ACCESS_ASK once the record has answered. */
+enum access_verdict access_decide(const struct identity *who, struct str ticket,
+				  enum access_membership membership);
+
+/*
+ * Reads the value of the user in a ticket's membership hash in Redis: a role, "removed", or
+ * nothing (p NULL). is_trusted: the ticket's stream is there and swept.
+ */
+enum access_membership access_from_window(struct str value, bool is_trusted);
+
+#endif
