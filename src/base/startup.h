@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the daemons do alike before and while they run: options (-c -t -V -h), settings, the log,
+ * descriptor limit, SIGPIPE, reload.
+ *
+ *	static const struct startup_program program = {.name = "bellhop-push", .check = check};
+ *	struct startup st;
+ *	int status = startup_begin(&program, argc, argv, &st);
+ *	if (status != STARTUP_GO_ON)
+ *		return status;
+ */
+#ifndef BELLHOP_BASE_STARTUP_H
+#define BELLHOP_BASE_STARTUP_H
+
+#include "base/conf.h"
+
+#define STARTUP_GO_ON -1
+
+struct startup_program {
+	const char *name;
+
+	/*
+	 * Optional: what the settings table cannot check (does the key ring load?). Used by start,
+	 * --test-config and reload. 0, or -1 with lines of reason appended to *error.
+	 */
+	int (*check)(const struct conf *conf, struct buf *error);
+};
+
+struct startup {
+	const struct startup_program *program;
+	const char *config_path; /* NULL: the default file */
+	struct conf *conf;
+};
+
+/*
+ * Reads the options and the settings, opens the log, ignores SIGPIPE, raises the descriptor limit,
+ * initialises libsodium. Returns STARTUP_GO_ON, or an exit status: 0 after --help, --version and a
+ * good --test-config, 1 for bad settings, 2 for bad usage.
+ */
+int startup_begin(const struct startup_program *program, int argc, char **argv,
+		  struct startup *startup_r);
+
+/*
+ * For SIGHUP: reads the settings again and checks them. On success 0: startup->conf is the new one,
+ * log level and format are in force, and *old_r is the former, to be freed by the caller once nothing
+ * borrows from it. Otherwise -1: all faults are logged, and nothing has changed.
+ */
+int startup_reload(struct startup *startup, struct conf **old_r);
+
+void startup_end(struct startup *startup);
+
+#endif
