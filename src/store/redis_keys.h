@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The names of all keys in Redis, made here and nowhere else.
+ *
+ *	<prefix><epoch>:{p}:chat:<ticket>	stream: the newest events of a ticket
+ *	<prefix><epoch>:{p}:meta:<ticket>	hash: what the ticket row says as of the stream's tail
+ *	<prefix><epoch>:{p}:who:<ticket>	hash: user -> role or "removed", as of the stream's tail
+ *	<prefix><epoch>:{p}:swept		hash: how far the archiver has compared the partition
+ *	<prefix>wake:<node>:<reader>		stream: wakes one reader out of its XREAD
+ *	<prefix>deployment			hash: epoch and partitions, to start without PostgreSQL
+ *
+ * p is FNV-1a-32 of the ticket id modulo the deployment's number of partitions, in decimal. It is the
+ * hash tag, so that a Cluster slot holds whole partitions and functions stay atomic. The epoch in
+ * front abandons all streams of an epoch at once.
+ */
+#ifndef BELLHOP_STORE_REDIS_KEYS_H
+#define BELLHOP_STORE_REDIS_KEYS_H
+
+#include "base/str.h"
+
+#define REDIS_KEYS_PREFIX_MAX	 64
+#define REDIS_KEYS_TICKET_MAX	 64
+#define REDIS_KEYS_NODE_MAX	 64
+#define REDIS_KEYS_PARTITION_MAX 4096
+#define REDIS_KEY_SIZE		 256 /* any key fits, and its NUL */
+
+/* What all key names of a deployment have in common. A plain value, to be copied freely. */
+struct redis_keys {
+	char prefix[REDIS_KEYS_PREFIX_MAX + 1];
+	int64_t epoch;
+	unsigned int partitions;
+};
+
+/* A key's name; NUL-terminated, `name` borrows from `text` (so do not copy the struct). */
+struct redis_key {
+	char text[REDIS_KEY_SIZE];
+	struct str name;
+};
+
+enum redis_key_kind { REDIS_KEY_CHAT, REDIS_KEY_META, REDIS_KEY_WHO };
+
+/*
+ * epoch >= 1, 1 <= partitions <= REDIS_KEYS_PARTITION_MAX; the prefix may be empty and consists of
+ * printable ASCII without spaces, braces and glob characters. 0, or -1 if any of that is not so.
+ */
+int redis_keys_init(struct redis_keys *keys_r, const char *prefix, int64_t epoch,
+		    unsigned int partitions);
+
+/* For --test-config: could redis_keys_init() take this prefix? */
+bool redis_keys_prefix_is_valid(const char *prefix);
+
+/* 0 .. partitions-1. */
+unsigned int redis_keys_partition(const struct redis_keys *keys, struct str ticket);
+
+/*
+ * The ticket id must be well-formed (web/ids.h), node and reader no longer than REDIS_KEYS_NODE_MAX;
+ * longer ones are cut, so that nothing here can fail.
+ */
+void redis_keys_ticket(const struct redis_keys *keys, enum redis_key_kind kind, struct str ticket,
+		       struct redis_key *key_r);
+void redis_keys_swept(const struct redis_keys *keys, unsigned int partition,
+		      struct redis_key *key_r);
+void redis_keys_wake(const struct redis_keys *keys, struct str node, int64_t reader,
+		     struct redis_key *key_r);
+void redis_keys_deployment(const char *prefix, struct redis_key *key_r);
+
+/*
+ * The ticket of a stream's key, borrowed from `key`; absent (p NULL) for any other key, another
+ * epoch's or another prefix's included.
+ */
+struct str redis_keys_ticket_of(const struct redis_keys *keys, struct str key);
+
+/* Glob patterns for SCAN: all chat streams of this epoch; those of one partition. */
+void redis_keys_chat_pattern(const struct redis_keys *keys, struct redis_key *pattern_r);
+
+#endif
