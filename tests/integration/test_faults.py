@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What survives what: every send that was answered 201 is there once, in order, for everybody."""
+
+import os
+import signal
+import threading
+
+import pytest
+from client import Follower, check_problem, wait_for
+
+
+class Load:
+    """Sends while something breaks; remembers what was acknowledged. Retries with the same id."""
+
+    def __init__(self, site, ticket, senders=3):
+        self.site, self.ticket = site, ticket
+        self.acknowledged = []
+        self.refused = []
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(i,), daemon=True) for i in range(senders)]
+        for thread in self._threads:
+            thread.start()
+
+    def _run(self, index):
+        api, number = self.site.api(f"sender{index}"), 0
+        while not self._stop.is_set():
+            number += 1
+            uid = f"{index}-{number}"
+            while not self._stop.is_set():
+                try:
+                    answer = api.send(self.ticket, f"text {uid}", client_msg_id=uid)
+                except OSError:
+                    self._stop.wait(0.1)
+                    continue
+                if answer.status_code in (200, 201):
+                    self.acknowledged.append((answer.json()["seq"], uid))
+                    break
+                assert answer.status_code in (502, 503), answer.text
+                self.refused.append(answer)
+                self._stop.wait(0.1)
+
+    def grow(self, count, deadline=40):
+        target = len(self.acknowledged) + count
+        wait_for(lambda: len(self.acknowledged) >= target, f"{count} more sends", deadline)
+
+    def stop(self):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(30)
+
+
+def settle(site, ticket, load, followers):
+    """Everything acknowledged is in the history once, dense; every follower saw exactly that."""
+    load.stop()
+    history = site.api("judge", role="admin").history(ticket)
+    assert [m["seq"] for m in history] == list(range(1, len(history) + 1))
+    named = {m["seq"]: m["client_msg_id"] for m in history}
+    assert len(set(named.values())) == len(named)
+    for seq, uid in load.acknowledged:
+        assert named[seq] == uid
+    for follower in followers:
+        follower.wait_count(len(history))
+        assert follower.seqs() == list(range(1, len(history) + 1))
+        follower.close()
+
+
+@pytest.fixture
+def storm(breakable, ticket):
+    """A stack that may be broken, with senders and reconnecting readers at work on it."""
+    site = breakable.site
+    followers = [Follower(site.api(f"reader{i}"), ticket, since=0) for i in range(5)]
+    load = Load(site, ticket)
+    load.grow(20)
+    yield breakable, site, load, lambda: settle(site, ticket, load, followers)
+    load.stop()
+    for follower in followers:
+        follower.close()
+
+
+def test_an_api_worker_is_killed(storm):
+    stack, _, load, settled = storm
+    for _ in range(3):
+        os.kill(stack.children("api")[0], signal.SIGKILL)
+        load.grow(20)
+    settled()
+
+
+def test_the_push_process_is_killed(storm):
+    stack, _, load, settled = storm
+    for _ in range(2):
+        before = stack.children("push")
+        os.kill(before[0], signal.SIGKILL)
+        load.grow(20)
+        wait_for(lambda: stack.children("push") and stack.children("push") != before, "another process")
+    settled()
+
+
+def test_the_push_process_is_replaced_in_service(storm):
+    stack, _, load, settled = storm
+    before = stack.children("push")
+    os.kill(stack.pid("push"), signal.SIGUSR2)
+    load.grow(20)
+    wait_for(lambda: not set(stack.children("push")) & set(before), "the successor")
+    load.grow(20)
+    settled()
+
+
+def test_the_daemons_are_restarted_whole(storm):
+    stack, _, load, settled = storm
+    for name in ("push", "api", "archive"):
+        stack.stop(name)
+        stack.start()
+        load.grow(10)
+    settled()
+
+
+def test_redis_restarts_with_its_data(storm):
+    stack, _, load, settled = storm
+    stack.kill("redis")
+    load.grow(20)  # with PostgreSQL alone
+    stack.start()
+    load.grow(30)
+    settled()
+
+
+def test_redis_restarts_without_its_data(storm):
+    stack, _, load, settled = storm
+    stack.kill("redis")
+    stack.wipe("redis")
+    load.grow(20)
+    stack.start()
+    load.grow(30)
+    settled()
+
+
+def test_redis_is_flushed(storm):
+    stack, _, load, settled = storm
+    for command in (("FLUSHALL",), ("FUNCTION", "FLUSH"), ("FLUSHALL",)):
+        stack.redis().execute_command(*command)
+        load.grow(25)
+    settled()
+
+
+def test_redis_hangs(storm):
+    stack, _, load, settled = storm
+    os.kill(stack.pid("redis"), signal.SIGSTOP)
+    try:
+        load.grow(20)
+    finally:
+        os.kill(stack.pid("redis"), signal.SIGCONT)
+    load.grow(20)
+    settled()
+
+
+def test_the_archiver_is_away(storm):
+    """Nobody sweeps: windows are trusted no more, and nobody notices but by the mode."""
+    stack, site, load, settled = storm
+    stack.stop("archive")
+    api = site.api("alice")
+    wait_for(lambda: api.get("/v1/tickets/T-9/messages").headers["Bellhop-Mode"] == "no-redis", "the mode")
+    load.grow(20)
+    stack.start()
+    load.grow(20)
+    settled()
+
+
+def test_postgres_restarts(storm):
+    stack, _, load, settled = storm
+    stack.stop("postgres")
+    wait_for(lambda: load.refused, "a refusal")
+    check_problem(load.refused[0], 503, "unavailable")
+    assert int(load.refused[0].headers["Retry-After"]) >= 1
+    stack.start()
+    load.grow(20)
+    settled()
+
+
+def test_postgres_backends_are_killed(storm):
+    stack, _, load, settled = storm
+    for _ in range(5):
+        stack.sql("select pg_terminate_backend(pid) from pg_stat_activity "
+                  "where pid <> pg_backend_pid() and backend_type = 'client backend'")  # fmt: skip
+        load.grow(10)
+    settled()
+
+
+def test_without_redis_the_mode_says_so_and_streams_go_on(breakable, ticket):
+    site = breakable.site
+    alice, bob = site.api("alice"), site.api("bob", role="requester", tickets=[ticket])
+    alice.sent(ticket, "before")
+    with bob.stream(ticket, since=0) as stream:
+        stream.wait_messages(1)
+        breakable.kill("redis")
+        answer = wait_for(lambda: (a := alice.send(ticket, "during")).headers["Bellhop-Mode"] == "no-redis" and a, "the mode")
+        assert answer.status_code == 201
+        alice.sent(ticket, "hidden", kind="note")
+        alice.sent(ticket, "during too")
+        stream.wait(lambda s: any(m.data["content"] == "during too" for m in s.messages), "the message")
+        assert stream.wait_named("mode").data == {"mode": "no-redis"}
+        assert alice.get("/v1/readyz").json()["redis"]
+        assert alice.get("/v1/health/redis").json()["status"] == "disconnected"
+        assert bob.page(ticket)["messages"][-1]["content"] == "during too"
+        with bob.stream(ticket, since=0) as late:
+            assert late.hello()["mode"] == "no-redis"
+            late.wait_messages(len(stream.messages))
+        breakable.start()
+        stream.wait(lambda s: s.named("mode")[-1].data["mode"] == "full", "full mode again")
+        wait_for(lambda: alice.send(ticket, "after").headers["Bellhop-Mode"] == "full", "full mode in the api")
+        stream.wait(lambda s: s.messages[-1].data["content"] == "after", "the message after")
+        previous = 0
+        for event in stream.messages:
+            assert event.data["prev"] == previous
+            previous = event.data["event_seq"]
+        assert "hidden" not in repr(stream.events)
+
+
+def test_without_postgres_the_window_still_reads(breakable, ticket):
+    site = breakable.site
+    alice = site.api("alice")
+    for number in range(5):
+        alice.sent(ticket, str(number))
+    with alice.stream(ticket) as stream:
+        stream.hello()
+        breakable.stop("postgres")
+        refusal = wait_for(lambda: (a := alice.send(ticket, "x")).status_code == 503 and a, "a refusal")
+        check_problem(refusal, 503, "unavailable")
+        assert refusal.headers["Retry-After"]
+        assert len(alice.page(ticket)["messages"]) == 5
+        assert alice.get("/v1/readyz").status_code == 200
+        assert stream.wait_named("mode").data["mode"] == "no-postgres"
+        assert not stream.ended.is_set()
+        breakable.start()
+        wait_for(lambda: alice.send(ticket, "again").status_code == 201, "a send")
+        stream.wait(lambda s: s.messages and s.messages[-1].data["content"] == "again", "the message")
+
+
+def test_with_neither_store_streams_stay_open(breakable, ticket):
+    site = breakable.site
+    alice = site.api("alice")
+    alice.sent(ticket, "x")
+    with alice.stream(ticket) as stream:
+        stream.hello()
+        breakable.stop("postgres")
+        breakable.kill("redis")
+        answer = wait_for(lambda: (a := alice.get(f"/v1/tickets/{ticket}/messages")).status_code == 503 and a, "503")
+        check_problem(answer, 503, "unavailable")
+        wait_for(lambda: alice.get("/v1/readyz").status_code == 503, "not ready")
+        stream.wait(lambda s: s.named("mode") and s.named("mode")[-1].data["mode"] == "down", "mode down")
+        with alice.stream(ticket) as late:
+            assert late.status == 200
+            assert late.wait_named("bye").data["code"] == "unavailable"
+        assert not stream.ended.is_set()
+        breakable.start()
+        wait_for(lambda: alice.send(ticket, "back").status_code == 201, "a send")
+        stream.wait(lambda s: s.messages and s.messages[-1].data["content"] == "back", "the message")
+
+
+def test_a_stopped_push_says_goodbye(breakable, ticket):
+    site = breakable.site
+    streams = [site.api(f"reader{i}").stream(ticket) for i in range(10)]
+    for stream in streams:
+        stream.hello()
+    breakable.stop("push")
+    delays = set()
+    for stream in streams:
+        bye = stream.wait_named("bye")
+        assert bye.data["code"] == "shutdown"
+        delays.add(bye.data["retry_ms"])
+        assert stream.retry_ms == bye.data["retry_ms"]
+        stream.wait(lambda s: s.ended.is_set(), "the end")
+    assert len(delays) > 1  # they do not all come back at once
+
+
+def test_an_older_record_starts_a_new_epoch(breakable, ticket):
+    """Redis is ahead of PostgreSQL: the record went back in time."""
+    site = breakable.site
+    alice = site.api("alice")
+    for number in range(5):
+        alice.sent(ticket, str(number))
+    old = alice.page(ticket)
+    breakable.sql("delete from bellhop.event where ticket_id = %s and seq > 3", ticket)
+    breakable.sql("update bellhop.ticket set last_seq = 3, n = 3, last_public = 3, n_public = 3 where ticket_id = %s", ticket)
+    follower = alice.stream(ticket, last_event_id=old["cursor"])
+    epoch = wait_for(lambda: (m := alice.sent(ticket, "another fourth"))["epoch"] > old["messages"][0]["epoch"] and m,
+                     "the next epoch")["epoch"]  # fmt: skip
+    follower.close()
+    with alice.stream(ticket, last_event_id=old["cursor"]) as stream:
+        assert stream.wait_named("gap").data["reason"] == "epoch"
+    history = alice.history(ticket)
+    assert [m["seq"] for m in history] == list(range(1, len(history) + 1))
+    assert {m["epoch"] for m in history} == {epoch}
