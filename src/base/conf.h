@@ -3,7 +3,7 @@
  * The settings in force: read once, immutable, checked, so that getting one cannot fail. A value
  * comes from the environment, else from the file, else from conf_table. A secret NAME may be given
  * as NAME_FILE, a file that holds it (secret_load() says which files are refused). An empty value
- * means not set: the default applies.
+ * brings the default back.
  *
  * The file has the syntax of systemd's EnvironmentFile= (systemd.exec(5)): NAME=value lines, `#` and
  * `;` comments, values in single or double quotes, a backslash at the end of a line continues it.
@@ -47,7 +47,10 @@ bool conf_is_set(const struct conf *conf, enum conf_key key);
  */
 int conf_keep_fixed(struct conf *fresh, const struct conf *current, struct buf *report);
 
-/* Every setting as NAME=value, its origin behind it as a comment; secrets as "(hidden)". */
+/*
+ * Every setting, in the syntax of the file: those that were set as NAME=value below a comment that
+ * says where, the others commented out with their defaults; secrets as (hidden).
+ */
 void conf_print(const struct conf *conf, struct buf *out);
 
 /* A commented sample file with the defaults. */

@@ -6,7 +6,7 @@
 #ifndef BELLHOP_BASE_CONF_TABLE_H
 #define BELLHOP_BASE_CONF_TABLE_H
 
-#include <stdint.h>
+#include "base/str.h"
 
 enum conf_key {
 	/* general */
@@ -74,12 +74,13 @@ enum conf_key {
 
 enum conf_type {
 	CONF_TYPE_TEXT,
-	CONF_TYPE_INT,	  /* decimal, min..max */
-	CONF_TYPE_MODE,	  /* octal file mode, min..max */
-	CONF_TYPE_BOOL,	  /* yes no, true false, on off, 1 0 */
-	CONF_TYPE_CHOICE, /* one of the words in `choices` */
-	CONF_TYPE_PATH,	  /* absolute path */
-	CONF_TYPE_LIST,	  /* words separated by spaces */
+	CONF_TYPE_INT,	    /* decimal, min..max */
+	CONF_TYPE_MODE,	    /* octal file mode, min..max */
+	CONF_TYPE_BOOL,	    /* yes no, true false, on off, 1 0 */
+	CONF_TYPE_CHOICE,   /* one of the words in `choices` */
+	CONF_TYPE_PATH,	    /* of a file; a relative one is taken from the working directory */
+	CONF_TYPE_URL_PATH, /* begins with a slash and does not end with one, but for "/" */
+	CONF_TYPE_LIST,	    /* words separated by spaces */
 };
 
 enum conf_flag {
@@ -104,10 +105,10 @@ struct conf_item {
 	unsigned int flags; /* enum conf_flag */
 };
 
-/* The row of a key; its rows are in the order of the keys. */
+/* The row of a key. */
 const struct conf_item *conf_table_item(enum conf_key key);
 
-/* The row of a name, as an index, or -1. */
-int conf_table_find(const char *name, unsigned long len);
+/* The key of a name, or -1. */
+int conf_table_find(struct str name);
 
 #endif

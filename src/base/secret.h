@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Keys and other secrets from files, kept in memory that is locked, guarded and wiped
- * (libsodium's sodium_malloc). sodium_init() must have been called; startup_begin() does.
+ * (libsodium's sodium_malloc).
  */
 #ifndef BELLHOP_BASE_SECRET_H
 #define BELLHOP_BASE_SECRET_H
