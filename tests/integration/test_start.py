@@ -1,0 +1,362 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""How the daemons start, listen, stop, and treat peers that misbehave: on their own sockets."""
+
+import grp
+import os
+import signal
+import socket
+import stat
+import subprocess
+import threading
+import time
+
+import fcgi_client as fcgi
+import pytest
+from client import DEADLINE, wait_for
+
+ROUTES = {"api": "/chat/v1/healthz", "push": "/chat/v1/tickets/T-1/poll?wait=0"}
+
+
+class Daemon:
+    """A daemon beside the site's own, with the site's settings and a few others."""
+
+    def __init__(self, stack, name, socket_path=None, stdin=subprocess.DEVNULL, wrap=(), **settings):
+        self.name = name
+        self.path = socket_path
+        self.log_path = f"{socket_path}.log"
+        self.log = open(self.log_path, "w+")
+        settings.setdefault(f"BELLHOP_{name.upper()}_SOCKET", socket_path)
+        self.settings = {**os.environ, **{key: str(value) for key, value in settings.items()}}
+        command = [*wrap, stack.program(f"bellhop-{name}"), "--config", stack.config]
+        self.process = subprocess.Popen(command, stdin=stdin, stderr=self.log, stdout=self.log, env=self.settings)
+
+    def answers(self):
+        try:
+            return fcgi.call(self.path, "GET", ROUTES[self.name], timeout=2)
+        except (OSError, fcgi.Closed):
+            return None
+
+    def ready(self):
+        def up():
+            assert self.process.poll() is None, self.text()
+            return self.answers()
+
+        wait_for(up, f"bellhop-{self.name}")
+        return self
+
+    def text(self):
+        with open(self.log_path) as file:
+            return file.read()
+
+    def stop(self, number=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            return self.process.wait(DEADLINE)
+        finally:
+            self.process.kill()
+            self.log.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return str(tmp_path / "daemon.sock")
+
+
+@pytest.mark.parametrize("name", ["api", "push"])
+class TestListening:
+    def test_an_own_socket_with_mode_and_group(self, stack, path, name):
+        group = grp.getgrgid(os.getgid()).gr_name
+        with Daemon(stack, name, path, BELLHOP_SOCKET_MODE="0600", BELLHOP_SOCKET_GROUP=group).ready():
+            about = os.stat(path)
+            assert stat.S_IMODE(about.st_mode) == 0o600
+            assert about.st_gid == os.getgid()
+        assert not os.path.exists(path)
+
+    def test_a_live_socket_is_not_displaced(self, stack, path, name):
+        with Daemon(stack, name, path).ready() as first:
+            second = Daemon(stack, name, path)
+            assert second.process.wait(DEADLINE) == 1
+            assert path in second.text()
+            assert first.answers()
+
+    def test_a_stale_socket_is_replaced(self, stack, path, name):
+        left = socket.socket(socket.AF_UNIX)
+        left.bind(path)
+        left.close()
+        with Daemon(stack, name, path).ready() as daemon:
+            assert daemon.answers()
+
+    def test_a_file_in_its_place_is_left_alone(self, stack, path, name):
+        with open(path, "w") as file:
+            file.write("precious")
+        daemon = Daemon(stack, name, path)
+        assert daemon.process.wait(DEADLINE) == 1
+        with open(path) as file:
+            assert file.read() == "precious"
+
+    def test_descriptor_zero(self, stack, path, name):
+        """As spawn-fcgi and lighttpd's bin-path start it."""
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen(64)
+        with Daemon(stack, name, path, stdin=listener) as daemon:
+            listener.close()
+            daemon.ready()
+
+    def test_spawn_fcgi(self, stack, path, tmp_path, name):
+        pid_file = str(tmp_path / "pid")
+        subprocess.run(
+            ["spawn-fcgi", "-s", path, "-P", pid_file, "--", stack.program(f"bellhop-{name}"), "-c", stack.config],
+            check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        with open(pid_file) as file:
+            pid = int(file.read())
+        try:
+            wait_for(lambda: fcgi.call(path, "GET", ROUTES[name], timeout=2), name)
+        finally:
+            os.kill(pid, signal.SIGTERM)
+            wait_for(lambda: not os.path.exists(f"/proc/{pid}") or "Z" in open(f"/proc/{pid}/stat").read(), "its end")
+
+    def test_systemd_descriptor_three(self, stack, path, name):
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen(64)
+        start = 'fd=$1; shift; eval "exec 3<&$fd"; export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@"'
+        settings = {**os.environ}
+        log = open(path + ".log", "w+")
+        process = subprocess.Popen(
+            ["bash", "-c", start, "start", str(listener.fileno()), stack.program(f"bellhop-{name}"), "-c", stack.config],
+            pass_fds=[listener.fileno()], stdin=subprocess.DEVNULL, stderr=log, stdout=log, env=settings,
+        )  # fmt: skip
+        listener.close()
+        try:
+            wait_for(lambda: fcgi.call(path, "GET", ROUTES[name], timeout=2), name)
+        finally:
+            process.terminate()
+            assert process.wait(DEADLINE) == 0
+
+    def test_a_peer_who_is_not_listed_is_turned_away(self, stack, path, name):
+        with Daemon(stack, name, path, BELLHOP_SOCKET_PEERS="nobody") as daemon:
+            wait_for(lambda: os.path.exists(path), "the socket")
+            with pytest.raises((OSError, fcgi.Closed)):
+                fcgi.call(path, "GET", ROUTES[name], timeout=5)
+            assert daemon.process.poll() is None
+
+    def test_an_idle_daemon_stops_within_a_second(self, stack, path, name):
+        with Daemon(stack, name, path).ready() as daemon:
+            begin = time.monotonic()
+            assert daemon.stop() == 0
+            assert time.monotonic() - begin < 5  # a deadline for a loaded machine; the rule is 1 s
+
+    def test_a_stop_lets_the_running_request_finish(self, stack, path, name):
+        if name == "push":
+            return  # its streams say goodbye instead: test_faults
+        with Daemon(stack, name, path, BELLHOP_API_WORKERS=1).ready() as daemon:
+            token = stack.site.token("alice")
+            connection = fcgi.Connection(path)
+            body = b'{"content": "to the end"}'
+            pairs = fcgi.cgi_params("POST", "/chat/v1/tickets/T-stop/messages",
+                                    {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}, body)  # fmt: skip
+            connection.send(fcgi.begin() + fcgi.stream(fcgi.PARAMS, fcgi.params(pairs)) + fcgi.record(fcgi.STDIN, body[:5]))
+            wait_for(lambda: busy(daemon.process.pid), "the worker to take it")
+            daemon.process.send_signal(signal.SIGTERM)
+            connection.send(fcgi.record(fcgi.STDIN, body[5:]) + fcgi.record(fcgi.STDIN))
+            assert connection.response().status == 201
+            assert daemon.process.wait(DEADLINE) == 0
+
+    def test_a_killed_master_takes_its_children_along(self, stack, path, name):
+        daemon = Daemon(stack, name, path).ready()
+        children = children_of(daemon.process.pid)
+        assert children
+        daemon.stop(signal.SIGKILL)
+        wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in children), "the children's end")
+
+
+def children_of(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [int(word) for word in file.read().split()]
+
+
+def busy(master):
+    """Whether a child of the master has a connection besides those to the stores."""
+    return any(
+        os.readlink(f"/proc/{child}/fd/{fd}").startswith("socket:")
+        for child in children_of(master)
+        for fd in os.listdir(f"/proc/{child}/fd")
+    )
+
+
+class TestBadPeers:
+    """A peer that dawdles costs itself, and never another request beyond the time-out."""
+
+    @pytest.fixture
+    def lone(self, stack, path):
+        """One worker and a short time-out: whoever holds it holds everybody, but not for long."""
+        with Daemon(stack, "api", path, BELLHOP_API_WORKERS=1, BELLHOP_IO_TIMEOUT_MS=400).ready() as daemon:
+            yield daemon
+
+    @pytest.mark.parametrize(
+        "beginning",
+        [
+            b"",
+            b"\x01",
+            fcgi.begin()[:5],
+            fcgi.begin(),
+            fcgi.begin() + fcgi.record(fcgi.PARAMS, fcgi.pair("REQUEST_METHOD", "GET"))[:-3],
+            fcgi.begin() + fcgi.stream(fcgi.PARAMS, fcgi.params({"REQUEST_METHOD": "POST", "CONTENT_LENGTH": "10"})),
+        ],
+        ids=["silence", "one byte", "half a header", "no parameters", "half a pair", "no body"],
+    )
+    def test_a_silent_connection_is_dropped(self, lone, beginning):
+        with fcgi.Connection(lone.path) as connection:
+            if beginning:
+                connection.send(beginning)
+            assert fcgi.call(lone.path, "GET", "/chat/v1/healthz").status == 200
+            connection.wait_closed()
+
+    def test_a_kept_connection_does_not_pin_the_worker(self, lone):
+        with fcgi.Connection(lone.path) as connection:
+            connection.request(fcgi.cgi_params("GET", "/chat/v1/healthz"), flags=fcgi.KEEP_CONN)
+            assert connection.response().status == 200
+            assert fcgi.call(lone.path, "GET", "/chat/v1/healthz").status == 200
+
+    def test_an_answer_that_nobody_reads(self, lone, stack):
+        token = stack.site.token("alice", role="service")
+        for number in range(40):
+            stack.site.api("alice").sent("T-unread", "x" * 16000)
+        stuck = []
+        for _ in range(3):
+            connection = fcgi.Connection(lone.path)
+            connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            connection.request(fcgi.cgi_params("GET", "/chat/v1/tickets/T-unread/messages?limit=200",
+                                               {"Authorization": f"Bearer {token}"}))  # fmt: skip
+            stuck.append(connection)
+        assert fcgi.call(lone.path, "GET", "/chat/v1/healthz").status == 200
+        for connection in stuck:
+            connection.close()
+
+    def test_a_body_that_is_cut_short_is_no_message(self, lone, stack):
+        token = stack.site.token("alice")
+        body = b'{"content": "whole"}'
+        pairs = fcgi.cgi_params("POST", "/chat/v1/tickets/T-short/messages",
+                                {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}, body + b"   ")  # fmt: skip
+        with fcgi.Connection(lone.path) as connection:
+            connection.request(pairs, body)
+            answer = connection.response()
+        assert (answer.status, answer.json()["code"]) == (400, "bad_request")
+        assert stack.site.api("alice").history("T-short") == []
+
+    def test_parameters_split_at_every_byte(self, stack, path):
+        with Daemon(stack, "push", path).ready() as push, Daemon(stack, "api", path + "2").ready() as api:
+            for daemon in (push, api):
+                pairs = fcgi.params(fcgi.cgi_params("GET", ROUTES[daemon.name], {"Authorization": "Bearer " + "x" * 200}))
+                with fcgi.Connection(daemon.path) as connection:
+                    connection.send(fcgi.begin() + fcgi.stream(fcgi.PARAMS, pairs, size=1) + fcgi.record(fcgi.STDIN))
+                    assert connection.response().status in (200, 401)
+
+    def test_push_drops_a_half_sent_request(self, stack, path):
+        with Daemon(stack, "push", path, BELLHOP_IO_TIMEOUT_MS=400).ready() as daemon:
+            with fcgi.Connection(path) as connection:
+                connection.send(fcgi.begin()[:5])
+                connection.wait_closed()
+            assert daemon.answers()
+
+    def test_push_outlives_a_crowd_of_silent_connections(self, stack, path):
+        with Daemon(stack, "push", path, BELLHOP_IO_TIMEOUT_MS=2000).ready() as daemon:
+            crowd = [fcgi.Connection(path) for _ in range(500)]
+            assert daemon.answers()
+            for connection in crowd:
+                connection.wait_closed()
+                connection.close()
+
+    def test_a_slow_listener_is_told_to_come_back(self, stack, path):
+        site, ticket = stack.site, "T-slow"
+        with Daemon(stack, "push", path, BELLHOP_SLOW_BYTES=65536).ready():
+            with fcgi.Connection(path) as slow:
+                slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                slow.request(fcgi.cgi_params("GET", f"/chat/v1/tickets/{ticket}/stream",
+                                             {"Authorization": f"Bearer {site.token('bob')}"}))  # fmt: skip
+                slow.receive_some(time.monotonic() + DEADLINE)
+                workers = [threading.Thread(target=lambda: [site.api("alice").sent(ticket, "x" * 16000) for _ in range(25)])
+                           for _ in range(2)]  # fmt: skip
+                for worker in workers:
+                    worker.start()
+                for worker in workers:
+                    worker.join()
+                slow.timeout = DEADLINE
+                assert b'"slow"' in slow.wait_closed()
+
+
+class TestSettings:
+    @pytest.mark.parametrize("name", ["api", "push", "archive"])
+    def test_bad_settings_are_all_named_and_nothing_starts(self, stack, name):
+        result = subprocess.run(
+            [stack.program(f"bellhop-{name}"), "-t", "-c", stack.config], capture_output=True, text=True, timeout=DEADLINE,
+            env={**os.environ, "BELLHOP_BASE_PATH": "chat", "BELLHOP_LOG_LEVEL": "loud"},
+        )  # fmt: skip
+        assert result.returncode == 1
+        assert "BELLHOP_BASE_PATH" in result.stderr and "BELLHOP_LOG_LEVEL" in result.stderr
+
+    @pytest.mark.parametrize("name", ["api", "push", "archive"])
+    def test_options(self, stack, name):
+        def run(*options):
+            command = [stack.program(f"bellhop-{name}"), *options]
+            return subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE)
+
+        assert run("--version").stdout.startswith(f"bellhop-{name} ")
+        assert "--config" in run("--help").stdout
+        assert run("--nonsense").returncode == 2
+        assert run("-c", "/nonexistent/bellhop.conf").returncode == 1
+        assert run("-t", "-c", stack.config).returncode == 0
+
+    def test_keys_are_read_again_on_sighup(self, stack, path, tmp_path):
+        ring = tmp_path / "ring"
+        ring.mkdir()
+        key = b"k" * 40
+        old, new = ring / "old.key", ring / "new.key"
+        old.write_bytes(key)
+        old.chmod(0o600)
+        with Daemon(stack, "api", path, BELLHOP_JWT_KEYS_DIR=ring).ready() as daemon:
+
+            def status(kid):
+                token = stack.site.token("alice", key=key, kid=kid)
+                return fcgi.call(path, "GET", "/chat/v1/auth", token).status
+
+            assert (status("old"), status("new")) == (204, 401)
+            new.write_bytes(key)
+            new.chmod(0o600)
+            old.unlink()
+            daemon.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: all(status("new") == 204 for _ in range(20)), "the new key everywhere")
+            assert status("old") == 401
+
+    def test_a_bad_reload_keeps_the_former_settings(self, stack, path, tmp_path):
+        ring = tmp_path / "ring"
+        ring.mkdir()
+        (ring / "one.key").write_bytes(b"k" * 40)
+        (ring / "one.key").chmod(0o600)
+        with Daemon(stack, "api", path, BELLHOP_JWT_KEYS_DIR=ring).ready() as daemon:
+            (ring / "short.key").write_bytes(b"short")
+            (ring / "short.key").chmod(0o600)
+            daemon.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: "short" in daemon.text(), "the reason in the log")
+            token = stack.site.token("alice", key=b"k" * 40, kid="one")
+            assert fcgi.call(path, "GET", "/chat/v1/auth", token).status == 204
+
+    def test_the_log_holds_no_secrets_and_no_content(self, stack, path):
+        token, text = stack.site.token("alice"), "content-that-nobody-logs"
+        with Daemon(stack, "api", path, BELLHOP_LOG_LEVEL="debug", BELLHOP_LOG_FORMAT="json").ready() as daemon:
+            answer = fcgi.call(path, "POST", "/chat/v1/tickets/T-log/messages", token, {"content": text})
+            assert answer.status == 201
+            fcgi.call(path, "POST", "/chat/v1/tickets/T-log/messages", token, b'{"content": "' + text.encode())
+            wait_for(lambda: '"T-log"' in daemon.text(), "the log line")
+            log = daemon.text()
+        assert text not in log and token not in log and token.split(".")[2] not in log
+        assert answer.header("x-request-id") in log and '"alice"' in log
