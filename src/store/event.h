@@ -65,10 +65,11 @@ struct event {
 
 /*
  * The strings of an event are borrowed from whatever it was parsed from. event_copy returns a copy
- * in one block that owns them, or NULL if out of memory; event_free takes such a copy, or NULL.
+ * in one block that owns them, or NULL if out of memory; event_copy_free takes such a copy, or
+ * NULL. (event_free would be libevent's: the linker would let one replace the other.)
  */
 struct event *event_copy(const struct event *event);
-void event_free(struct event *event);
+void event_copy_free(struct event *event);
 
 /* Bytes that event_copy would allocate. */
 size_t event_size(const struct event *event);
