@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One ticket that somebody listens to: its newest events in a ring, and the links to its listeners.
+ * A subscriber has one link for each ticket that it listens to, a hub one for each subscriber: the
+ * link is where the two meet, and it knows how far this subscriber is in this ticket.
+ *
+ * The hub accepts events from whoever brings them, Redis or PostgreSQL, in any order and as often as
+ * they like: it takes the one that comes next, ignores what it has, and reports a hole. Numbers are
+ * dense, so nothing can be missed or seen twice without being noticed here. No I/O.
+ */
+#ifndef BELLHOP_PUSH_HUB_H
+#define BELLHOP_PUSH_HUB_H
+
+#include <sys/queue.h>
+
+#include "base/str.h"
+#include "chat/message.h"
+
+struct event;
+struct hub;
+struct link;
+struct ring;
+
+/* What becomes of a link; given by its subscriber. None may free the hub. */
+struct link_ops {
+	/* An event that the link may see has come; live links only. `seq` is in the hub's ring. */
+	void (*live)(struct link *link, int64_t seq);
+
+	/* What the link should see next is not in sight: it must go back to replay from link->pos. */
+	void (*lost)(struct link *link);
+
+	/* The hub has started afresh in another epoch: what the link knew is void. */
+	void (*restarted)(struct link *link);
+};
+
+enum link_state {
+	LINK_REPLAY, /* behind the hub: pages are fetched */
+	LINK_LIVE    /* follows the hub */
+};
+
+struct link {
+	TAILQ_ENTRY(link) of_hub;
+	struct hub *hub;
+	const struct link_ops *ops;
+	void *owner; /* the subscriber */
+	enum message_viewer viewer;
+	enum link_state state;
+	int64_t pos;   /* every event up to here has been sent or may not be seen */
+	int64_t shown; /* the newest of them that may be seen: the cursor */
+};
+
+/* How an event stands to a link. */
+enum link_step {
+	LINK_OLD,	/* has been sent, or may not be seen: pos has moved past it */
+	LINK_NEXT,	/* is to be sent now; pos and shown have moved to it */
+	LINK_GAP_BEFORE /* something that may be seen lies between; nothing has moved */
+};
+
+/* ---- hubs ---- */
+
+/* The ticket is copied. NULL when out of memory. Its position is unset until hub_start(). */
+struct hub *hub_new(struct str ticket, size_t ring_events);
+
+/* No link may be left. NULL is fine. */
+void hub_free(struct hub *hub);
+
+/* The hub knows everything up to `last`, the newest public one of it being last_public. */
+void hub_start(struct hub *hub, int64_t epoch, int64_t last, int64_t last_public);
+
+bool hub_is_started(const struct hub *hub);
+
+/*
+ * Another epoch holds: the ring is emptied, every link is put to the new newest event and told so.
+ */
+void hub_restart(struct hub *hub, int64_t epoch, int64_t last, int64_t last_public);
+
+enum hub_fed {
+	HUB_FED,  /* taken and given to the live links */
+	HUB_OLD,  /* known, or of another epoch */
+	HUB_HOLE, /* there are events before it that the hub has not seen */
+	HUB_FULL  /* out of memory; nothing has changed */
+};
+
+enum hub_fed hub_feed(struct hub *hub, const struct event *event);
+
+/*
+ * The record itself has nothing before `seq`: the hub goes on from there; its links are told by way
+ * of `lost`.
+ */
+void hub_skip(struct hub *hub, int64_t seq);
+
+struct str hub_ticket(const struct hub *hub);
+int64_t hub_epoch(const struct hub *hub);
+int64_t hub_last(const struct hub *hub);
+int64_t hub_newest(const struct hub *hub, enum message_viewer viewer);
+struct ring *hub_ring(struct hub *hub);
+size_t hub_links(const struct hub *hub);
+
+/* What the tail and the chase keep with a hub; see tail.h and chase.h. */
+struct hub_keep {
+	void *slot;	   /* reader's slot that watches it, NULL if none */
+	uint32_t partition;
+	bool is_asked;	   /* the record has to be asked once */
+	bool is_known;	   /* its absence from Redis was checked with the record */
+	void *linger;	   /* timer that will free it, NULL while it has links */
+};
+struct hub_keep *hub_keep(struct hub *hub);
+
+/* ---- links ---- */
+
+/* The link enters in state LINK_REPLAY with pos and shown as set by the caller. */
+void hub_join(struct hub *hub, struct link *link);
+
+/* Leaves its hub; a link that is in none is fine. */
+void hub_leave(struct link *link);
+
+/* True if the ring holds, or nothing lies, between the link and the hub's newest event. */
+bool link_reaches_ring(const struct link *link);
+
+/* Compares an event with the link's place and moves it; see enum link_step. */
+enum link_step link_step(struct link *link, const struct event *event);
+
+#endif

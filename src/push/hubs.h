@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * All hubs of the process, found by ticket. A hub stays for a while after its last listener left, so
+ * that a page reload finds its ring warm.
+ */
+#ifndef BELLHOP_PUSH_HUBS_H
+#define BELLHOP_PUSH_HUBS_H
+
+#include "push/hub.h"
+
+struct event_base;
+struct hubs;
+
+enum { HUBS_LINGER_MS = 10000 };
+
+/* Told before a hub is freed. */
+typedef void hubs_gone_cb(void *arg, struct hub *hub);
+
+/* NULL when out of memory. */
+struct hubs *hubs_new(struct event_base *base, size_t ring_events, hubs_gone_cb *gone, void *arg);
+
+/* Frees all hubs; none may have links left. */
+void hubs_free(struct hubs *hubs);
+
+/* The hub of a ticket, made if there is none. NULL when out of memory. */
+struct hub *hubs_open(struct hubs *hubs, struct str ticket);
+
+/* To be called when a link has left: without any, the hub goes after HUBS_LINGER_MS. */
+void hubs_release(struct hubs *hubs, struct hub *hub);
+
+size_t hubs_count(const struct hubs *hubs);
+
+/* Walks all: hubs_next(hubs, NULL) is the first, NULL the end. None may go meanwhile. */
+struct hub *hubs_next(const struct hubs *hubs, const struct hub *hub);
+
+#endif

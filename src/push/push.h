@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the subscribers of one process share; made by child.c, which also says what the parts are. */
+#ifndef BELLHOP_PUSH_PUSH_H
+#define BELLHOP_PUSH_PUSH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct event_base;
+struct hubs;
+struct stores;
+struct subscribers;
+struct tail;
+struct turn;
+
+/* Settings that apply to subscribers; a reload changes them in place. */
+struct push_limits {
+	int64_t heartbeat_ms;
+	int64_t retry_ms;
+	size_t slow_bytes;
+};
+
+struct push {
+	struct event_base *base;
+	struct turn *turn;
+	struct stores *stores;
+	struct hubs *hubs;
+	struct tail *tail;
+	struct subscribers *subscribers;
+	struct push_limits limits;
+};
+
+/* A time to wait, spread by half of it to either side so that not all come back at once. */
+int64_t push_jitter_ms(int64_t ms);
+
+#endif
