@@ -8,15 +8,15 @@
 #ifndef BELLHOP_WEB_AUTHN_H
 #define BELLHOP_WEB_AUTHN_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "base/str.h"
 #include "web/ids.h"
 #include "web/jwt.h"
 #include "web/problem.h"
 #include "web/request.h"
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 /* A CSRF token with its terminating NUL: base64url of 32 bytes. */
 #define AUTHN_CSRF_SIZE 44

@@ -7,10 +7,10 @@
 #ifndef BELLHOP_WEB_BASE64URL_H
 #define BELLHOP_WEB_BASE64URL_H
 
+#include <stddef.h>
+
 #include "base/buf.h"
 #include "base/str.h"
-
-#include <stddef.h>
 
 /* Characters that n bytes encode to, without a terminator. */
 #define BASE64URL_LEN(n) (((n)*4 + 2) / 3)

@@ -8,10 +8,10 @@
 #ifndef BELLHOP_WEB_CURSOR_H
 #define BELLHOP_WEB_CURSOR_H
 
-#include "base/str.h"
-
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "base/str.h"
 
 /* Room for any cursor with its terminating NUL. */
 #define CURSOR_TEXT_SIZE 42

@@ -10,11 +10,12 @@
 #ifndef BELLHOP_WEB_FCGI_PARAMS_H
 #define BELLHOP_WEB_FCGI_PARAMS_H
 
-#include "base/buf.h"
-#include "base/str.h"
-
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/buf.h"
+#include "base/scan.h"
 
 /* Hard limits, in bytes: all pairs of a request with their lengths, one value, one name. */
 #define FCGI_PARAMS_TOTAL_MAX (64 * 1024)
@@ -33,6 +34,7 @@ struct fcgi_params {
 	unsigned char lengths[8]; /* the lengths in the making */
 	unsigned n_lengths;	  /* bytes of them so far */
 	uint32_t name_len, value_len;
+	bool in_body; /* the lengths are complete, name and value not */
 	size_t total;
 	enum fcgi_params_step failed; /* FCGI_PARAMS_MORE while all is well */
 };

@@ -16,12 +16,12 @@
 #ifndef BELLHOP_WEB_FCGI_RECORD_H
 #define BELLHOP_WEB_FCGI_RECORD_H
 
-#include "base/buf.h"
-#include "base/str.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/buf.h"
+#include "base/scan.h"
 
 #define FCGI_RECORD_HEAD_SIZE	8
 #define FCGI_RECORD_CONTENT_MAX 65535
@@ -57,7 +57,7 @@ enum fcgi_record_step {
 	FCGI_RECORD_STDIN_PART, /* part.data: some of the request body */
 	FCGI_RECORD_STDIN_END,
 	FCGI_RECORD_ABORTED, /* the web server gave the request up; answer with an end record */
-	FCGI_RECORD_BROKEN   /* not FastCGI; close the connection; final */
+	FCGI_RECORD_BROKEN   /* not FastCGI; close the connection once out is written; final */
 };
 
 struct fcgi_record_part {
@@ -66,20 +66,33 @@ struct fcgi_record_part {
 	bool keep_conn;
 };
 
+/* What becomes of a record's content. */
+enum fcgi_record_use {
+	FCGI_RECORD_USE_SKIP,
+	FCGI_RECORD_USE_WHOLE, /* collected in body */
+	FCGI_RECORD_USE_STREAM /* handed on as it comes */
+};
+
 /* Embedded; for fcgi_record.c alone, but for reading id, active and broken. */
 struct fcgi_record_parser {
-	unsigned char head[FCGI_RECORD_HEAD_SIZE];
-	unsigned n_head;	 /* bytes of the header so far */
-	unsigned char body[256]; /* content of a record that is taken as a whole */
-	unsigned n_body;
-	uint16_t content_left;
-	uint8_t padding_left;
 	uint16_t id; /* of the active request */
 	bool active;
 	bool params_done, stdin_done;
-	bool in_record;	    /* header complete, content or padding not */
-	unsigned n_managed; /* management records since the last request began */
 	const char *broken; /* static text: why; NULL while all is well */
+	unsigned n_managed; /* records answered here since the last request began */
+
+	/* the record at hand */
+	unsigned char head[FCGI_RECORD_HEAD_SIZE];
+	unsigned n_head; /* bytes of the header so far */
+	bool in_record;	 /* the header is complete, the padding not */
+	bool content_done;
+	enum fcgi_record_use use;
+	uint8_t type;
+	uint8_t padding_left;
+	uint16_t record_id;
+	uint16_t content_len, content_left;
+	unsigned n_body;
+	unsigned char body[256];
 };
 
 /* A parser at the start of a connection. Nothing to free. */

@@ -6,16 +6,16 @@
 #ifndef BELLHOP_WEB_IDS_H
 #define BELLHOP_WEB_IDS_H
 
-#include "base/str.h"
-
 #include <stdbool.h>
+
+#include "base/str.h"
 
 /* Longest accepted forms, in bytes, without a terminator. */
 #define IDS_TICKET_MAX	   64
 #define IDS_USER_MAX	   64
 #define IDS_CLIENT_MSG_MAX 64
 #define IDS_REQUEST_MAX	   64
-#define IDS_NAME_MAX	   256
+#define IDS_NAME_MAX	   128
 #define IDS_JTI_MAX	   128
 
 enum role { ROLE_REQUESTER = 0, ROLE_AGENT, ROLE_SERVICE, ROLE_ADMIN };
@@ -32,7 +32,7 @@ bool ids_is_client_msg(struct str s);
 /* A request id that a web server or client may hand us: 1 to 64 of A-Z a-z 0-9 . _ -. */
 bool ids_is_request(struct str s);
 
-/* A display name: 1 to 256 bytes of valid UTF-8 on one line, no control characters. */
+/* A display name: 1 to 128 bytes of valid UTF-8 on one line, no control characters. */
 bool ids_is_name(struct str s);
 
 /* A token id (claim jti): 1 to 128 printable ASCII characters. */

@@ -12,11 +12,11 @@
 #ifndef BELLHOP_WEB_JSON_READ_H
 #define BELLHOP_WEB_JSON_READ_H
 
-#include "base/str.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/str.h"
 
 /* Deepest nesting of objects and arrays that is read. */
 #define JSON_READ_DEPTH 16
@@ -34,7 +34,7 @@ enum json_read_result { JSON_READ_OK, JSON_READ_BAD, JSON_READ_MEMORY };
 
 /* Why and where a text was refused. */
 struct json_read_error {
-	size_t at;	    /* offset of the byte, 0 = the first */
+	size_t at;	    /* offset of the byte; 0 where it concerns the whole text */
 	const char *reason; /* static text, lower case, without the input */
 };
 

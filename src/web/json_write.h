@@ -19,11 +19,11 @@
 #ifndef BELLHOP_WEB_JSON_WRITE_H
 #define BELLHOP_WEB_JSON_WRITE_H
 
-#include "base/buf.h"
-#include "base/str.h"
-
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "base/buf.h"
+#include "base/str.h"
 
 /* Deepest nesting that can be written. */
 #define JSON_WRITE_DEPTH 16

@@ -9,14 +9,14 @@
 #ifndef BELLHOP_WEB_JWT_H
 #define BELLHOP_WEB_JWT_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "base/buf.h"
 #include "base/str.h"
 #include "web/ids.h"
 #include "web/keyring.h"
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #define JWT_BYTES_MAX 8192
 #define JWT_LEEWAY_S  30

@@ -7,11 +7,11 @@
 #ifndef BELLHOP_WEB_KEYRING_H
 #define BELLHOP_WEB_KEYRING_H
 
-#include "base/buf.h"
-#include "base/str.h"
-
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "base/buf.h"
+#include "base/str.h"
 
 #define KEYRING_KID_MAX	   64
 #define KEYRING_SECRET_MIN 32 /* bytes of an HS256 secret */
@@ -32,10 +32,10 @@ struct keyring_source {
  * Loads all keys. A file with -----BEGIN PUBLIC KEY----- (SPKI) or
  * -----BEGIN PRIVATE KEY----- (PKCS#8) is an Ed25519 key (RFC 8410); any
  * other is an HS256 secret of at least 32 bytes, less one line end at its
- * end. Refused are files that others may read, unless they hold a public key;
- * a kid that comes twice; no key at all. Names that begin with a dot are
- * skipped. Returns the ring, owned by the caller, or NULL with one line in
- * *error (no secrets).
+ * end. Refused are files that secret_load() refuses (readable by others), a
+ * kid that comes twice, and a directory without a key; names that begin with
+ * a dot are skipped. Where no source is configured the ring is empty. Returns
+ * the ring, owned by the caller, or NULL with one line in *error (no secrets).
  */
 struct keyring *keyring_load(const struct keyring_source *source, struct buf *error);
 

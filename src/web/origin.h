@@ -8,9 +8,9 @@
 #ifndef BELLHOP_WEB_ORIGIN_H
 #define BELLHOP_WEB_ORIGIN_H
 
-#include "base/str.h"
-
 #include <stdbool.h>
+
+#include "base/str.h"
 
 /* Whether a word of the list equals the origin, byte by byte; "null" never does. */
 bool origin_is_listed(struct str list, struct str origin);

@@ -8,10 +8,10 @@
 #ifndef BELLHOP_WEB_QUERY_H
 #define BELLHOP_WEB_QUERY_H
 
-#include "base/str.h"
-
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/str.h"
 
 /* Most parameters and most bytes of a query. */
 #define QUERY_PAIRS_MAX 32

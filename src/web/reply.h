@@ -8,12 +8,12 @@
 #ifndef BELLHOP_WEB_REPLY_H
 #define BELLHOP_WEB_REPLY_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "base/buf.h"
 #include "base/str.h"
 #include "web/problem.h"
-
-#include <stdbool.h>
-#include <stddef.h>
 
 struct reply {
 	int status;
@@ -72,7 +72,7 @@ void reply_problem(struct reply *reply, const struct reply_problem *problem);
 /* The shortest form: a code and a detail. */
 void reply_problem_simple(struct reply *reply, enum problem problem, const char *detail);
 
-/* "201 Created", for a Status header; static. Unknown numbers give a text of their class. */
+/* "201 Created", for a Status header; static. Numbers that no answer of ours has give the text of 500. */
 const char *reply_status_text(int status);
 
 /*

@@ -11,12 +11,12 @@
 #ifndef BELLHOP_WEB_REQUEST_H
 #define BELLHOP_WEB_REQUEST_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/str.h"
 #include "web/ids.h"
 #include "web/problem.h"
-
-#include <stdbool.h>
-#include <stdint.h>
 
 enum request_method {
 	REQUEST_GET = 1 << 0,

@@ -15,13 +15,13 @@
 #ifndef BELLHOP_WEB_ROUTE_H
 #define BELLHOP_WEB_ROUTE_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "base/buf.h"
 #include "base/str.h"
 #include "web/ids.h"
 #include "web/request.h"
-
-#include <stddef.h>
-#include <stdint.h>
 
 struct route {
 	int id;

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* base64url without padding, over libsodium's codec. */
+#include "config.h"
+
+#include "web/base64url.h"
+
+#include <sodium.h>
+
+/* Bytes encoded at a time: a multiple of three, so that the pieces join without a seam. */
+#define PIECE 384
+
+void base64url_encode(struct buf *out, const void *p, size_t n)
+{
+	const unsigned char *bytes = p;
+	char text[sodium_base64_ENCODED_LEN(PIECE, sodium_base64_VARIANT_URLSAFE_NO_PADDING)];
+
+	while (n > 0) {
+		size_t piece = n < PIECE ? n : PIECE;
+
+		sodium_bin2base64(text, sizeof(text), bytes, piece,
+				  sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+		buf_put(out, text, BASE64URL_LEN(piece));
+		bytes += piece;
+		n -= piece;
+	}
+	sodium_memzero(text, sizeof(text));
+}
+
+int base64url_decode(struct str text, unsigned char *out, size_t cap, size_t *n_r)
+{
+	if (text.n == 0) {
+		*n_r = 0;
+		return 0;
+	}
+	/* No characters to ignore and no end pointer: all of the text must be taken. */
+	return sodium_base642bin(out, cap, text.p, text.n, NULL, n_r, NULL,
+				 sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
