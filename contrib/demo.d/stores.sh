@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
+#
+# Part of contrib/demo: the private Redis and PostgreSQL, and the secrets.
+
+# make_secret FILE: 64 printable characters, once.
+make_secret() {
+	local text
+	[[ -s $DIR/secret/$1 ]] && return 0
+	text=$(openssl rand -hex 32) || fail 'openssl could not make a random number'
+	printf '%s\n' "$text" >"$DIR/secret/$1"
+}
+
+make_secrets() {
+	chmod 700 "$DIR/secret"
+	local name
+	for name in redis.password postgres.password admin.password jwt.key digest.key; do
+		make_secret "$name"
+	done
+	REDIS_URL="redis://:$(<"$DIR/secret/redis.password")@127.0.0.1:$REDIS_PORT/0"
+	DATABASE_URL="postgresql://bellhop:$(<"$DIR/secret/postgres.password")@127.0.0.1:$POSTGRES_PORT/bellhop"
+}
+
+redis_start() {
+	is_running redis && return 0
+	cat >"$DIR/redis/redis.conf" <<-END
+		include $SOURCE_DIR/contrib/redis/redis.conf
+		bind 127.0.0.1
+		port $REDIS_PORT
+		requirepass $(<"$DIR/secret/redis.password")
+		dir $DIR/redis
+		daemonize no
+		pidfile $DIR/run/redis.pid
+		logfile $DIR/log/redis.log
+		# The command line stays as it was, so that one can start it again by it.
+		set-proc-title no
+	END
+	start_process redis "$(command -v redis-server)" "$DIR/redis/redis.conf"
+}
+
+redis_answers() {
+	is_running redis || return 1
+	[[ $(REDISCLI_AUTH=$(<"$DIR/secret/redis.password") redis-cli -h 127.0.0.1 -p "$REDIS_PORT" ping 2>/dev/null) == PONG ]]
+}
+
+redis_wait() {
+	wait_until 15 redis_answers || fail "Redis did not start; see $DIR/log/redis.log"
+}
+
+# Prints PostgreSQL's directory of programs, the newest there is.
+postgres_bindir() {
+	local found
+	found=$(printf '%s\n' /usr/lib/postgresql/*/bin/initdb | sort -V | tail -n 1)
+	if [[ -x $found ]]; then
+		dirname "$found"
+	elif command -v initdb >/dev/null; then
+		dirname "$(command -v initdb)"
+	else
+		return 1
+	fi
+}
+
+# Sets AS_POSTGRES, the words that run a command as PostgreSQL's user: nobody else where we are not
+# root; else the user of the package. Where a directory above DIR is closed to it (/root,
+# a test's private directory), it gets the right to walk through directories, and no other.
+postgres_identity() {
+	AS_POSTGRES=()
+	[[ $(id -u) == 0 ]] || return 0
+	id -u postgres >/dev/null 2>&1 || fail 'there is no user postgres; is the package postgresql installed?'
+	local base=(setpriv --reuid=postgres --regid=postgres --init-groups) right
+	AS_POSTGRES=("${base[@]}")
+	"${AS_POSTGRES[@]}" test -x "$DIR/postgres" 2>/dev/null && return 0
+	for right in dac_read_search dac_override; do
+		AS_POSTGRES=("${base[@]}" "--inh-caps=+$right" "--ambient-caps=+$right")
+		"${AS_POSTGRES[@]}" test -r "$DIR/postgres/." 2>/dev/null && return 0
+	done
+	fail "the user postgres cannot reach $DIR; choose a --dir below a directory that is open to all, such as /var/tmp"
+}
+
+postgres_prepare() {
+	local bindir password status=0
+	[[ -s $DIR/postgres/PG_VERSION && -e $DIR/postgres/bellhop.conf ]] && return 0
+	bindir=$(postgres_bindir) || fail 'PostgreSQL is not installed'
+	rm -rf "$DIR/postgres"
+	mkdir -m 700 "$DIR/postgres"
+	password=$(mktemp "$DIR/password-XXXXXX") && cat "$DIR/secret/admin.password" >"$password" || return 1
+	[[ $(id -u) == 0 ]] && chown postgres: "$DIR/postgres" "$password"
+	postgres_identity
+	"${AS_POSTGRES[@]}" "$bindir/initdb" -D "$DIR/postgres" -U admin --pwfile="$password" --no-sync \
+		--auth-local=reject --auth-host=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 \
+		</dev/null >>"$DIR/log/postgres.log" 2>&1 7<&- || status=1
+	rm -f "$password"
+	((status == 0)) || return 1
+	echo "include 'bellhop.conf'" >>"$DIR/postgres/postgresql.conf"
+	: >"$DIR/postgres/bellhop.conf"
+	[[ $(id -u) == 0 ]] && chown postgres: "$DIR/postgres/bellhop.conf"
+	return 0
+}
+
+postgres_start() {
+	local bindir
+	is_running postgres && return 0
+	bindir=$(postgres_bindir) || fail 'PostgreSQL is not installed'
+	postgres_identity
+	cat >"$DIR/postgres/bellhop.conf" <<-END
+		listen_addresses = '127.0.0.1'
+		port = $POSTGRES_PORT
+		unix_socket_directories = ''
+		max_connections = 200
+		# Message texts are no matter for a log.
+		log_min_error_statement = panic
+		log_parameter_max_length_on_error = 0
+	END
+	start_process postgres "${AS_POSTGRES[@]}" "$bindir/postgres" -D "$DIR/postgres"
+}
+
+# Runs psql as the database's administrator; the password is not for the command line.
+postgres_admin() {
+	PGPASSWORD=$(<"$DIR/secret/admin.password") psql -X -q -v ON_ERROR_STOP=1 \
+		-h 127.0.0.1 -p "$POSTGRES_PORT" -U admin "$@"
+}
+
+postgres_answers() {
+	is_running postgres && postgres_admin -d postgres -c '' >/dev/null 2>&1
+}
+
+# The daemons' role owns the database and is nothing beyond it.
+postgres_wait() {
+	wait_until 30 postgres_answers || fail "PostgreSQL did not start; see $DIR/log/postgres.log"
+	[[ $(postgres_admin -d postgres -At -c "SELECT 1 FROM pg_database WHERE datname = 'bellhop'") == 1 ]] && return 0
+	postgres_admin -d postgres >>"$DIR/log/postgres.log" 2>&1 <<-END || fail "could not create the database; see $DIR/log/postgres.log"
+		CREATE ROLE bellhop LOGIN PASSWORD '$(<"$DIR/secret/postgres.password")';
+		CREATE DATABASE bellhop OWNER bellhop;
+	END
+}
