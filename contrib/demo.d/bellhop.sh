@@ -71,7 +71,7 @@ make_token() {
 	local file=$DIR/secret/token.$1
 	shift
 	if [[ ! -s $file || -n $(find "$file" -mtime +14) ]]; then
-		bellhop token --days 30 "$@" >"$file" 2>>"$DIR/log/demo.log" ||
+		bellhop token --ttl 30d "$@" >"$file" 2>>"$DIR/log/demo.log" ||
 			fail "bellhop token failed; see $DIR/log/demo.log"
 	fi
 	cat "$file"
@@ -80,10 +80,10 @@ make_token() {
 bellhop_configure() {
 	bellhop_socket_directory
 	bellhop_write_settings
-	TOKEN_AGENT=$(make_token agent --sub alice --name Alice --role agent --tickets '*') || exit 1
-	TOKEN_REQUESTER=$(make_token requester --sub bob --name Bob --role requester --tickets T-1) || exit 1
-	TOKEN_SERVICE=$(make_token service --sub system --name System --role service) || exit 1
-	TOKEN_ADMIN=$(make_token admin --sub ada --name Ada --role admin) || exit 1
+	TOKEN_AGENT=$(make_token agent --user alice --name Alice --role agent --all-tickets) || exit 1
+	TOKEN_REQUESTER=$(make_token requester --user bob --name Bob --role requester --ticket T-1) || exit 1
+	TOKEN_SERVICE=$(make_token service --user system --name System --role service) || exit 1
+	TOKEN_ADMIN=$(make_token admin --user ada --name Ada --role admin) || exit 1
 	cat >"$DIR/env" <<-END
 		BELLHOP_URL=https://localhost:$HTTPS_PORT$BASE_PATH
 		BELLHOP_PLAIN_URL=http://127.0.0.1:$PLAIN_PORT$BASE_PATH
