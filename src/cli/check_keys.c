@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* bellhop check: the keys of tokens, the secret, and who may name a user. */
+#include "config.h"
+
+#include "base/conf.h"
+#include "base/secret.h"
+#include "cli/checks.h"
+#include "web/keyring.h"
+
+enum { SECRET_MIN = 32 };
+
+static void check_ring(struct checks *checks, const struct conf *conf)
+{
+	struct keyring_source source = {
+		.key_file = conf_str(conf, CONF_JWT_KEY_FILE),
+		.kid = conf_str(conf, CONF_JWT_KID),
+		.keys_dir = conf_str(conf, CONF_JWT_KEYS_DIR),
+	};
+	struct buf error;
+	struct keyring *ring;
+
+	buf_init(&error);
+	ring = keyring_load(&source, &error);
+	if (ring != NULL)
+		checks_add(checks, CHECK_OK, "keys", "%zu for tokens", keyring_count(ring));
+	else
+		checks_add_lines(checks, CHECK_ERROR, "keys", &error);
+	keyring_free(ring);
+	buf_deinit(&error);
+}
+
+static void check_secret(struct checks *checks, const struct conf *conf)
+{
+	const char *path = conf_str(conf, CONF_SECRET_FILE);
+	struct secret secret = {0};
+	struct buf error;
+
+	buf_init(&error);
+	if (path[0] == '\0')
+		checks_add(checks, CHECK_ERROR, "secret", "BELLHOP_SECRET_FILE is not set");
+	else if (secret_load(path, SECRET_MIN, &secret, &error) != 0)
+		checks_add_lines(checks, CHECK_ERROR, "secret", &error);
+	else
+		checks_add(checks, CHECK_OK, "secret", "%s, %zu bytes", path, secret.len);
+	secret_wipe(&secret);
+	buf_deinit(&error);
+}
+
+static void check_origins(struct checks *checks, const struct conf *conf)
+{
+	struct str list = str_of(conf_str(conf, CONF_ALLOWED_ORIGINS));
+	struct str origin;
+
+	while (str_word(&list, &origin)) {
+		if (!str_starts(origin, STR("https://")) && !str_starts(origin, STR("http://")))
+			checks_add(checks, CHECK_ERROR, "origins", "%.*s is not an origin",
+				   STR_ARG(origin));
+		else if (origin.p[origin.n - 1] == '/')
+			checks_add(checks, CHECK_ERROR, "origins",
+				   "%.*s ends in a slash, so no browser will match it",
+				   STR_ARG(origin));
+		else if (str_starts(origin, STR("http://")) &&
+			 !str_starts(origin, STR("http://localhost")))
+			checks_add(checks, CHECK_WARNING, "origins", "%.*s is not encrypted",
+				   STR_ARG(origin));
+	}
+}
+
+void check_keys(struct checks *checks, const struct conf *conf)
+{
+	check_ring(checks, conf);
+	check_secret(checks, conf);
+	check_origins(checks, conf);
+	if (conf_bool(conf, CONF_TRUST_PARAMS) && conf_str(conf, CONF_SOCKET_PEERS)[0] == '\0')
+		checks_add(checks, CHECK_WARNING, "trust",
+			   "BELLHOP_TRUST_PARAMS without BELLHOP_SOCKET_PEERS: whoever can connect "
+			   "to a socket can be anybody");
+}
