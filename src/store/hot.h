@@ -118,14 +118,22 @@ size_t hot_put_open(struct buf *b, const struct redis_keys *keys, struct str tic
 /* 0; or -1 on any error reply or odd shape (*open_r is then all zero; hot_trouble_of() tells). */
 int hot_parse_open(redisReply *const *replies, struct hot_open *open_r);
 
-/* How far a ticket's stream goes, for comparing. One reply. */
+/* How far a ticket's stream goes, for comparing. HOT_TAIL_REPLIES replies. */
 struct hot_tail {
-	int64_t last_seq; /* 0: no stream */
+	int64_t last_seq; /* 0: no stream; the rest is then 0, too */
 	int64_t first_seq;
-	struct str last_uid; /* borrowed */
+	int64_t bytes;
+	struct str last_uid; /* of the event last_seq, empty where it has none; borrowed */
 };
+
+#define HOT_TAIL_REPLIES 2
+
 size_t hot_put_tail(struct buf *b, const struct redis_keys *keys, struct str ticket);
-int hot_parse_tail(const redisReply *reply, struct hot_tail *tail_r);
+int hot_parse_tail(redisReply *const *replies, struct hot_tail *tail_r);
+
+/* Redis' own time in milliseconds. One reply. */
+size_t hot_put_time(struct buf *b);
+int hot_parse_time(const redisReply *reply, int64_t *now_ms_r);
 
 struct hot_range {
 	struct str ticket;
@@ -182,7 +190,8 @@ int hot_parse_stream(const redisReply *reply, size_t i, const struct redis_keys 
 /* The id of the newest wake, from the wake stream's entries. 0, or -1 if malformed. */
 int hot_parse_wake(const redisReply *entries, char id_r[HOT_STREAM_ID_SIZE]);
 
-/* Wakes a reader out of its XREAD, or makes its next one return at once. */
+/* Wakes a reader out of its XREAD, or makes its next one return at once. HOT_WAKE_REPLIES replies. */
+#define HOT_WAKE_REPLIES 2
 size_t hot_put_wake(struct buf *b, const struct redis_keys *keys, struct str node, int64_t reader);
 
 /* ---- deployment copy ---- */

@@ -1,0 +1,467 @@
+#!lua name=bellhop_1
+-- SPDX-License-Identifier: BSD-2-Clause
+--
+-- Everything that bellhop changes in Redis in more than one step. Loaded by bellhop-archive alone;
+-- the number in the name grows with every change that a running older program could not live with,
+-- so that two versions can serve side by side.
+--
+-- A ticket has three keys, of one hash tag: the stream `chat` (entry <seq>-0 for event seq), the hash
+-- `meta` (what the ticket row says as of the stream's tail) and the hash `who` (user -> role, or
+-- "removed"). A stream is dense: seq grows by one from entry to entry. All of it can be dropped and
+-- loaded again from PostgreSQL at any time; what must never happen is that it is there and wrong.
+--
+-- The rule in here: read and check everything first, write last. An error reply means that nothing
+-- was changed. Numbers become text through string.format('%d'): Lua's own way turns 1e15 into
+-- "1e+15".
+
+-- A range read from PostgreSQL may be loaded for so long after Redis was asked. The archiver looks
+-- back further than that (RECORD_OVERLAP_MS), so it sees whatever was committed meanwhile.
+local LOAD_MAX_AGE_MS = 4000
+local LOAD_MAX_EVENTS = 200
+local TRIM_MAX_EVENTS = 500
+local TRIM_STEP = 50
+
+local META_FIELDS = {'first', 'last_seq', 'last_public', 'n', 'n_public', 'bytes'}
+
+-- Caught at the entry points: a bad argument is an error reply that says which.
+local function bad(what)
+	error({bad = what})
+end
+
+local function int(text, what)
+	if type(text) ~= 'string' or not text:match('^%-?%d+$') or #text > 16 then
+		bad(what .. ' is not an integer')
+	end
+	return tonumber(text)
+end
+
+local function natural(text, what)
+	local value = int(text, what)
+	if value < 0 then
+		bad(what .. ' is negative')
+	end
+	return value
+end
+
+local function id_of(seq)
+	return string.format('%d-0', seq)
+end
+
+local function now_ms()
+	local time = redis.call('TIME')
+	return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+-- ---- events ----
+
+-- Reads an event from args at i: seq, number of fields, field, value, ... Returns it and the index
+-- behind it. `list` is what XADD gets; the rest is what is looked at here.
+local function read_event(args, i)
+	local seq, count = int(args[i], 'seq'), natural(args[i + 1], 'number of fields')
+	if seq < 1 then
+		bad('seq is not positive')
+	end
+	if count < 1 or count > 40 or args[i + 1 + 2 * count] == nil then
+		bad('event is cut short')
+	end
+	local first = i + 2
+	local event, list, size = {}, {}, 0
+	for k = first, first + 2 * count - 1, 2 do
+		local field, value = args[k], args[k + 1]
+		event[field] = value
+		list[k - first + 1] = field
+		list[k - first + 2] = value
+		size = size + #field + #value
+	end
+	event.seq, event.list, event.size = seq, list, size
+	event.n = natural(event.n, 'n')
+	event.n_public = natural(event.n_public, 'n_public')
+	event.prev_public = natural(event.prev_public or '0', 'prev_public')
+	natural(event.sent_at, 'sent_at')
+	if event.kind == nil or #event.kind ~= 1 then
+		bad('kind is not a letter')
+	end
+	if event.kind == 'p' or event.kind == 't' then
+		local ok, detail = pcall(cjson.decode, event.detail or '')
+		if not ok or type(detail) ~= 'table' then
+			bad('detail is not an object')
+		end
+		event.detail = detail
+		if event.kind == 'p' and
+				(type(detail.user_id) ~= 'string' or type(detail.role) ~= 'string') then
+			bad('detail names no user and role')
+		end
+	elseif event.kind == 'd' or event.kind == 'e' then
+		event.target = natural(event.target, 'target')
+	end
+	return event, first + 2 * count
+end
+
+-- The fields of a stream entry as a table.
+local function fields_of(entry)
+	local list, fields = entry[2], {}
+	for k = 1, #list, 2 do
+		fields[list[k]] = list[k + 1]
+	end
+	return fields
+end
+
+local function size_of(entry)
+	local size = 0
+	for _, text in ipairs(entry[2]) do
+		size = size + #text
+	end
+	return size
+end
+
+-- Is the event of that seq in the stream another one? False too where it was trimmed.
+local function clashes(chat, event)
+	local entry = redis.call('XRANGE', chat, id_of(event.seq), id_of(event.seq))[1]
+	if not entry then
+		return false
+	end
+	local there = fields_of(entry)
+	return there.kind ~= event.kind or there.uid ~= event.uid or
+		there.sender_id ~= event.sender_id or
+		(there.target or '0') ~= string.format('%d', event.target or 0)
+end
+
+-- ---- a ticket ----
+
+-- What is there. Touches all three keys, so that a wrong type is an error before anything is written.
+-- A stream without its meta (somebody deleted that) counts as none: it will be replaced.
+local function read_ticket(keys)
+	local ticket = {chat = keys[1], meta = keys[2], who = keys[3]}
+	local length = redis.call('XLEN', ticket.chat)
+	local meta = redis.call('HMGET', ticket.meta, unpack(META_FIELDS))
+	redis.call('HLEN', ticket.who)
+	if length > 0 and meta[1] and meta[2] then
+		ticket.length = length
+		for k, name in ipairs(META_FIELDS) do
+			ticket[name] = tonumber(meta[k] or '0') or 0
+		end
+	else
+		ticket.length = 0
+		ticket.is_broken = length > 0
+	end
+	return ticket
+end
+
+local function begin(ticket)
+	redis.call('DEL', ticket.chat, ticket.meta, ticket.who)
+	ticket.length, ticket.bytes = 0, 0
+	ticket.first, ticket.last_seq, ticket.last_public = nil, 0, 0
+	redis.call('HSET', ticket.meta, 'status', 'open')
+end
+
+-- A deletion is the scrub: the message's content leaves all its entries. Redis cannot change an entry,
+-- and XDEL would leave the text in memory and a hole in the numbers, so the stream is written anew.
+local function scrub(ticket, deletion)
+	local target = string.format('%d', deletion.target)
+	local target_id = id_of(deletion.target)
+	local found = false
+	local entries = redis.call('XRANGE', ticket.chat, '-', '+')
+	local lists = {}
+	for i, entry in ipairs(entries) do
+		local fields = fields_of(entry)
+		if fields.content and (entry[1] == target_id or
+				(fields.kind == 'e' and fields.target == target)) then
+			local list = {}
+			for k = 1, #entry[2], 2 do
+				local name = entry[2][k]
+				if name ~= 'content' and name ~= 'deleted_at' and name ~= 'deleted_by' then
+					list[#list + 1] = name
+					list[#list + 1] = entry[2][k + 1]
+				end
+			end
+			for _, name in ipairs({'deleted_at', 'deleted_by'}) do
+				if deletion[name] then
+					list[#list + 1] = name
+					list[#list + 1] = deletion[name]
+				end
+			end
+			ticket.bytes = ticket.bytes - size_of(entry)
+			ticket.bytes = ticket.bytes + size_of({entry[1], list})
+			lists[i] = list
+			found = true
+		else
+			lists[i] = entry[2]
+		end
+	end
+	if not found then
+		return
+	end
+	redis.call('DEL', ticket.chat)
+	for i, entry in ipairs(entries) do
+		redis.call('XADD', ticket.chat, entry[1], unpack(lists[i]))
+	end
+end
+
+-- What an event changes besides the stream.
+local function apply(ticket, event, join_role)
+	if event.kind == 'm' then
+		if join_role ~= '' and event.sender_id then
+			redis.call('HSETNX', ticket.who, event.sender_id, join_role)
+		end
+	elseif event.kind == 'p' then
+		redis.call('HSET', ticket.who, event.detail.user_id, event.detail.role)
+	elseif event.kind == 't' then
+		for _, name in ipairs({'status', 'title'}) do
+			if type(event.detail[name]) == 'string' then
+				redis.call('HSET', ticket.meta, name, event.detail[name])
+			elseif event.detail[name] == cjson.null then
+				redis.call('HDEL', ticket.meta, name)
+			end
+		end
+	elseif event.kind == 'd' then
+		scrub(ticket, event)
+	end
+end
+
+local function append(ticket, event, join_role)
+	redis.call('XADD', ticket.chat, id_of(event.seq), unpack(event.list))
+	ticket.first = ticket.first or event.seq
+	ticket.last_seq = event.seq
+	ticket.last_public = event.public and event.seq or event.prev_public
+	ticket.bytes = ticket.bytes + event.size
+	apply(ticket, event, join_role)
+end
+
+-- meta as of `event`, the last that was appended.
+local function finish(ticket, event, now)
+	local text = string.format
+	redis.call('HSET', ticket.meta, 'first', text('%d', ticket.first),
+		'last_seq', text('%d', ticket.last_seq), 'last_public', text('%d', ticket.last_public),
+		'n', text('%d', event.n), 'n_public', text('%d', event.n_public),
+		'bytes', text('%d', ticket.bytes), 'used', text('%d', now),
+		'last_uid', event.uid or '')
+	return redis.status_reply('OK')
+end
+
+-- ---- the functions ----
+
+-- Turns bad() into an error reply, and passes Redis' own errors on.
+local function entry(name, body)
+	return function(keys, args)
+		local ok, result = pcall(body, keys, args)
+		if ok then
+			return result
+		end
+		if type(result) == 'table' and result.bad then
+			return redis.error_reply('BADARG ' .. name .. ': ' .. result.bad)
+		end
+		if type(result) == 'table' and result.err then
+			return redis.error_reply(result.err)
+		end
+		return redis.error_reply('BADARG ' .. name .. ': ' .. tostring(result))
+	end
+end
+
+local function check_keys(keys, count)
+	if #keys ~= count then
+		bad('wrong number of keys')
+	end
+end
+
+-- push(chat meta who; join_role, event)
+-- OK, DUP, CLASH, GAP <last> <now>, EMPTY <now>. join_role '' leaves `who` to the event's kind.
+local function push(keys, args)
+	check_keys(keys, 3)
+	local event, behind = read_event(args, 2)
+	if args[behind] ~= nil then
+		bad('too many arguments')
+	end
+	local ticket = read_ticket(keys)
+	local now = now_ms()
+	if ticket.length == 0 then
+		return redis.status_reply(string.format('EMPTY %d', now))
+	end
+	if event.seq <= ticket.last_seq then
+		return redis.status_reply(clashes(ticket.chat, event) and 'CLASH' or 'DUP')
+	end
+	if event.seq > ticket.last_seq + 1 then
+		return redis.status_reply(string.format('GAP %d %d', ticket.last_seq, now))
+	end
+	append(ticket, event, args[1])
+	return finish(ticket, event, now)
+end
+
+-- Reads what load() was given, and refuses a hole.
+local function read_load(args)
+	local load = {
+		asked_at = natural(args[1], 'asked_at'),
+		is_fresh_start = args[2] == '1',
+		status = args[3],
+		title = args[4],
+		people = {},
+		events = {},
+	}
+	local npeople = natural(args[5], 'number of people')
+	local i = 6
+	if args[i + 2 * npeople] == nil then
+		bad('people are cut short')
+	end
+	for k = i, i + 2 * npeople - 1 do
+		load.people[#load.people + 1] = args[k]
+	end
+	i = i + 2 * npeople
+	local nevents = natural(args[i], 'number of events')
+	if nevents < 1 or nevents > LOAD_MAX_EVENTS then
+		bad('number of events is out of range')
+	end
+	i = i + 1
+	for k = 1, nevents do
+		load.events[k], i = read_event(args, i)
+		if k > 1 and load.events[k].seq ~= load.events[k - 1].seq + 1 then
+			bad('the range has a hole')
+		end
+	end
+	if args[i] ~= nil then
+		bad('too many arguments')
+	end
+	return load
+end
+
+local function set_people(ticket, people)
+	for k = 1, #people, 2 do
+		redis.call('HSET', ticket.who, people[k], people[k + 1])
+	end
+end
+
+-- load(chat meta who; asked_at, fresh, status, title, npeople, user, role, ..., nevents, event, ...)
+-- OK, DUP, CLASH, LATE, GAP <last> <now>. Ignores events that are there. fresh '1' replaces a stream
+-- from which the range is separated by a hole; without it that is a GAP.
+local function load(keys, args)
+	check_keys(keys, 3)
+	local range = read_load(args)
+	local events = range.events
+	local ticket = read_ticket(keys)
+	local now = now_ms()
+	if now - range.asked_at > LOAD_MAX_AGE_MS or range.asked_at > now then
+		return redis.status_reply('LATE')
+	end
+	local skip = 0
+	local is_new = ticket.length == 0
+	if not is_new then
+		-- Numbers are dense, so the events that are there are the first of the range.
+		skip = math.min(math.max(ticket.last_seq - events[1].seq + 1, 0), #events)
+		if skip > 0 and clashes(ticket.chat, events[skip]) then
+			return redis.status_reply('CLASH')
+		end
+		if skip == #events then
+			return redis.status_reply('DUP')
+		end
+		if events[1].seq > ticket.last_seq + 1 then
+			if not range.is_fresh_start then
+				return redis.status_reply(
+					string.format('GAP %d %d', ticket.last_seq, now))
+			end
+			is_new = true
+		end
+	end
+	if is_new then
+		begin(ticket)
+	end
+	set_people(ticket, range.people)
+	for k = skip + 1, #events do
+		append(ticket, events[k], '')
+	end
+	if range.status ~= '' then
+		redis.call('HSET', ticket.meta, 'status', range.status)
+	end
+	if range.title ~= '' then
+		redis.call('HSET', ticket.meta, 'title', range.title)
+	end
+	return finish(ticket, events[#events], now)
+end
+
+-- How many of the oldest events are beyond the window, at most TRIM_MAX_EVENTS, and their bytes.
+local function count_excess(ticket, window)
+	local removed, bytes = 0, 0
+	local from = '-'
+	while removed < TRIM_MAX_EVENTS do
+		local entries = redis.call('XRANGE', ticket.chat, from, '+', 'COUNT', TRIM_STEP)
+		for _, entry in ipairs(entries) do
+			local left = ticket.length - removed
+			local fields = fields_of(entry)
+			local is_beyond = left > window.events or
+				ticket.bytes - bytes > window.bytes or
+				(tonumber(fields.sent_at) or 0) < window.oldest
+			if left <= window.min or not is_beyond or
+					ticket.first + removed > window.committed then
+				return removed, bytes
+			end
+			removed = removed + 1
+			bytes = bytes + size_of(entry)
+		end
+		if #entries == 0 then
+			return removed, bytes
+		end
+		from = '(' .. entries[#entries][1]
+	end
+	return removed, bytes
+end
+
+-- trim(chat meta who; committed, events, age_ms, bytes, min, idle_ms)
+-- [removed, 1 if the whole ticket was dropped]. Nothing above `committed`, what PostgreSQL is known
+-- to hold, is touched; an idle ticket goes only if its tail is exactly that.
+local function trim(keys, args)
+	check_keys(keys, 3)
+	local now = now_ms()
+	local window = {
+		committed = natural(args[1], 'committed'),
+		events = natural(args[2], 'events'),
+		oldest = now - natural(args[3], 'age'),
+		bytes = natural(args[4], 'bytes'),
+		min = natural(args[5], 'min'),
+	}
+	local idle_ms = natural(args[6], 'idle')
+	local ticket = read_ticket(keys)
+	if ticket.length == 0 then
+		return {0, 0}
+	end
+	local used = tonumber(redis.call('HGET', ticket.meta, 'used') or '0') or 0
+	if ticket.last_seq == window.committed and now - used > idle_ms then
+		redis.call('DEL', ticket.chat, ticket.meta, ticket.who)
+		return {ticket.length, 1}
+	end
+	local removed, bytes = count_excess(ticket, window)
+	if removed > 0 then
+		local first = ticket.first + removed
+		redis.call('XTRIM', ticket.chat, 'MINID', id_of(first))
+		redis.call('HSET', ticket.meta, 'first', string.format('%d', first),
+			'bytes', string.format('%d', ticket.bytes - bytes))
+	end
+	return {removed, 0}
+end
+
+-- mark(swept ...; until, at, was, ...)
+-- Writes the marks of partitions, each only where its `until` still is `was` ('' for none): so a mark
+-- cannot be put on data that came back from an older dump in between. Returns how many were written.
+local function mark(keys, args)
+	if #args ~= #keys + 2 then
+		bad('one former mark a key is needed')
+	end
+	natural(args[1], 'until')
+	natural(args[2], 'at')
+	local due = {}
+	for k, key in ipairs(keys) do
+		if (redis.call('HGET', key, 'until') or '') == args[k + 2] then
+			due[#due + 1] = key
+		end
+	end
+	for _, key in ipairs(due) do
+		redis.call('HSET', key, 'until', args[1], 'at', args[2])
+	end
+	return #due
+end
+
+redis.register_function('bellhop_1_push', entry('push', push))
+redis.register_function('bellhop_1_load', entry('load', load))
+redis.register_function({
+	function_name = 'bellhop_1_trim',
+	callback = entry('trim', trim),
+	-- It is what frees memory when there is none left.
+	flags = {'allow-oom'},
+})
+redis.register_function('bellhop_1_mark', entry('mark', mark))

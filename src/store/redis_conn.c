@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The blocking carrier. hiredis's own contexts are not used: their time-outs are per system call, so
+ * that a server that trickles bytes holds a caller for ever. Here every wait is a poll(2) towards one
+ * deadline.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "store/redis_conn.h"
+
+#define READ_SIZE 16384
+
+struct redis_conn {
+	struct redis_target target;
+	const char *name;
+	int64_t connect_timeout_ms;
+	int fd; /* -1: not connected */
+	redisReader *reader;
+	size_t fed; /* bytes since the last complete pipeline */
+	uint64_t generation;
+	char reason[160];
+};
+
+struct redis_conn *redis_conn_new(const struct redis_target *target, const char *name,
+				  int64_t connect_timeout_ms)
+{
+	struct redis_conn *conn = calloc(1, sizeof(*conn));
+
+	if (conn == NULL)
+		return NULL;
+	if (redis_target_copy(target, &conn->target) != 0) {
+		free(conn);
+		return NULL;
+	}
+	conn->name = name;
+	conn->connect_timeout_ms = connect_timeout_ms;
+	conn->fd = -1;
+	return conn;
+}
+
+void redis_conn_close(struct redis_conn *conn)
+{
+	if (conn->fd != -1)
+		close(conn->fd);
+	conn->fd = -1;
+	if (conn->reader != NULL)
+		redisReaderFree(conn->reader);
+	conn->reader = NULL;
+}
+
+void redis_conn_free(struct redis_conn *conn)
+{
+	if (conn == NULL)
+		return;
+	redis_conn_close(conn);
+	redis_target_deinit(&conn->target);
+	free(conn);
+}
+
+void redis_conn_release(redisReply **replies, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (replies[i] != NULL)
+			freeReplyObject(replies[i]);
+		replies[i] = NULL;
+	}
+}
+
+const char *redis_conn_reason(const struct redis_conn *conn)
+{
+	return conn->reason;
+}
+
+uint64_t redis_conn_generation(const struct redis_conn *conn)
+{
+	return conn->generation;
+}
+
+/* Notes why and closes. Returns `err`, for `return fail(...)`. */
+static enum err fail(struct redis_conn *conn, enum err err, const char *what, const char *why)
+{
+	snprintf(conn->reason, sizeof(conn->reason), "%s%s%s", what, *why != '\0' ? ": " : "", why);
+	redis_conn_close(conn);
+	return err;
+}
+
+/* Waits for `events` until the deadline. 1: ready, 0: time is up, -1: errno. */
+static int wait_for(int fd, short events, int64_t deadline_ms)
+{
+	for (;;) {
+		struct pollfd p = {.fd = fd, .events = events};
+		int n = poll(&p, 1, clock_wait_ms(deadline_ms));
+
+		if (n >= 0 || errno != EINTR)
+			return n;
+	}
+}
+
+/* Reads what has come. 1, 0 if nothing was there, -1 with the reason noted and the connection closed. */
+static int feed(struct redis_conn *conn, enum err *err_r)
+{
+	char bytes[READ_SIZE];
+	ssize_t n = recv(conn->fd, bytes, sizeof(bytes), 0);
+
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n == -1) {
+		*err_r = fail(conn, ERR_UNCERTAIN, "could not read", strerror(errno));
+		return -1;
+	}
+	if (n == 0) {
+		*err_r = fail(conn, ERR_UNCERTAIN, "the server closed the connection", "");
+		return -1;
+	}
+	conn->fed += (size_t)n;
+	if (conn->fed > REDIS_WIRE_REPLY_MAX) {
+		*err_r = fail(conn, ERR_PROTOCOL, "the answer is too long", "");
+		return -1;
+	}
+	if (redisReaderFeed(conn->reader, bytes, (size_t)n) != REDIS_OK) {
+		*err_r = fail(conn, ERR_PROTOCOL, "could not parse", conn->reader->errstr);
+		return -1;
+	}
+	return 1;
+}
+
+/* Takes complete replies out of the reader. */
+static enum err take_replies(struct redis_conn *conn, size_t n, size_t *got, redisReply **replies)
+{
+	while (*got < n) {
+		void *reply = NULL;
+
+		if (redisReaderGetReply(conn->reader, &reply) != REDIS_OK)
+			return fail(conn, ERR_PROTOCOL, "could not parse", conn->reader->errstr);
+		if (reply == NULL)
+			return ERR_NONE;
+		replies[(*got)++] = reply;
+	}
+	return ERR_NONE;
+}
+
+/*
+ * Sends and receives at the same time: a server whose output buffer is full stops reading, so that
+ * sending everything first could wait for ever.
+ */
+static enum err move(struct redis_conn *conn, struct str out, size_t n, int64_t deadline_ms,
+		     redisReply **replies)
+{
+	size_t got = 0;
+	enum err err = ERR_NONE;
+
+	while (got < n) {
+		short events = (short)(out.n > 0 ? POLLIN | POLLOUT : POLLIN);
+		int ready = wait_for(conn->fd, events, deadline_ms);
+
+		if (ready == -1)
+			return fail(conn, ERR_UNCERTAIN, "could not wait", strerror(errno));
+		if (ready == 0)
+			return fail(conn, ERR_UNCERTAIN, "no answer in time", "");
+		if (out.n > 0) {
+			ssize_t sent = send(conn->fd, out.p, out.n, MSG_NOSIGNAL);
+
+			if (sent == -1 && errno != EAGAIN && errno != EINTR)
+				return fail(conn, ERR_UNCERTAIN, "could not send", strerror(errno));
+			if (sent > 0)
+				out = (struct str){out.p + sent, out.n - (size_t)sent};
+		}
+		ready = feed(conn, &err);
+		if (ready == 1)
+			err = take_replies(conn, n, &got, replies);
+		if (err != ERR_NONE)
+			return err;
+	}
+	conn->fed = 0;
+	return ERR_NONE;
+}
+
+/* AUTH, SELECT, CLIENT SETNAME. The last may be refused: it is only for CLIENT LIST. */
+static enum err say_hello(struct redis_conn *conn, int64_t deadline_ms)
+{
+	redisReply *replies[3] = {NULL};
+	struct buf b = BUF_INIT;
+	size_t n = redis_wire_hello(&b, &conn->target, conn->name);
+	enum err err = buf_ok(&b) ? move(conn, buf_str(&b), n, deadline_ms, replies) : ERR_MEMORY;
+
+	/* Nothing of the caller's was sent yet. */
+	if (err == ERR_UNCERTAIN)
+		err = ERR_UNAVAILABLE;
+	for (size_t i = 0; err == ERR_NONE && i + 1 < n; i++) {
+		if (replies[i]->type == REDIS_REPLY_ERROR)
+			err = fail(conn, ERR_REFUSED, "refused", replies[i]->str);
+	}
+	redis_conn_release(replies, n);
+	if (b.data != NULL)
+		explicit_bzero(b.data, b.len);
+	buf_deinit(&b);
+	return err;
+}
+
+static enum err connect_now(struct redis_conn *conn, int64_t deadline_ms)
+{
+	int64_t own = clock_mono_ms() + conn->connect_timeout_ms;
+	int64_t until = own < deadline_ms ? own : deadline_ms;
+	int error = 0, ready;
+	socklen_t size = sizeof(error);
+
+	conn->fed = 0;
+	conn->fd = redis_target_connect(&conn->target);
+	if (conn->fd == -1)
+		return fail(conn, ERR_UNAVAILABLE, "could not connect", strerror(errno));
+	conn->reader = redis_wire_reader_new();
+	if (conn->reader == NULL)
+		return fail(conn, ERR_MEMORY, "out of memory", "");
+	ready = wait_for(conn->fd, POLLOUT, until);
+	if (ready == 0)
+		return fail(conn, ERR_UNAVAILABLE, "could not connect in time", "");
+	if (ready == -1 || getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &size) == -1)
+		error = errno;
+	if (error != 0)
+		return fail(conn, ERR_UNAVAILABLE, "could not connect", strerror(error));
+	conn->generation++;
+	return say_hello(conn, until);
+}
+
+/* Nothing is expected on an idle connection: whatever is readable says that it is gone. */
+static bool is_stale(const struct redis_conn *conn)
+{
+	struct pollfd p = {.fd = conn->fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) != 0;
+}
+
+enum err redis_conn_exec(struct redis_conn *conn, const struct buf *commands, size_t nreplies,
+			 int64_t deadline_ms, redisReply **replies_r)
+{
+	enum err err = ERR_NONE;
+
+	memset(replies_r, 0, nreplies * sizeof(*replies_r));
+	if (!buf_ok(commands))
+		return ERR_MEMORY;
+	if (conn->fd != -1 && is_stale(conn))
+		redis_conn_close(conn);
+	if (conn->fd == -1)
+		err = connect_now(conn, deadline_ms);
+	if (err != ERR_NONE)
+		return err;
+	err = move(conn, buf_str(commands), nreplies, deadline_ms, replies_r);
+	if (err != ERR_NONE)
+		redis_conn_release(replies_r, nreplies);
+	return err;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Key names in Redis: putting them together and taking tickets out of them. */
+#include "config.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "store/redis_keys.h"
+
+bool redis_keys_prefix_is_valid(const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	if (n > REDIS_KEYS_PREFIX_MAX)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)prefix[i];
+
+		/* Braces would move the hash tag, the others mean something to SCAN MATCH. */
+		if (c <= ' ' || c > '~' || strchr("{}*?[]\\^", c) != NULL)
+			return false;
+	}
+	return true;
+}
+
+int redis_keys_init(struct redis_keys *keys_r, const char *prefix, int64_t epoch,
+		    unsigned int partitions)
+{
+	if (!redis_keys_prefix_is_valid(prefix) || epoch < 1 || partitions < 1 ||
+	    partitions > REDIS_KEYS_PARTITION_MAX)
+		return -1;
+	*keys_r = (struct redis_keys){.epoch = epoch, .partitions = partitions};
+	memcpy(keys_r->prefix, prefix, strlen(prefix) + 1);
+	return 0;
+}
+
+unsigned int redis_keys_partition(const struct redis_keys *keys, struct str ticket)
+{
+	uint32_t hash = 2166136261u; /* FNV-1a, 32 bits */
+
+	for (size_t i = 0; i < ticket.n; i++) {
+		hash ^= (unsigned char)ticket.p[i];
+		hash *= 16777619u;
+	}
+	return hash % keys->partitions;
+}
+
+/* Ends a key whose text snprintf() has written and, where it did not fit, cut. */
+static void finish(struct redis_key *key, int written)
+{
+	size_t n = written < 0 ? 0 : (size_t)written;
+
+	if (n >= sizeof(key->text))
+		n = sizeof(key->text) - 1;
+	key->name = (struct str){key->text, n};
+}
+
+static int clip(struct str s, size_t max)
+{
+	return (int)(s.n < max ? s.n : max);
+}
+
+static const char *kind_name(enum redis_key_kind kind)
+{
+	switch (kind) {
+	case REDIS_KEY_CHAT:
+		return "chat";
+	case REDIS_KEY_META:
+		return "meta";
+	case REDIS_KEY_WHO:
+		return "who";
+	}
+	return "none";
+}
+
+void redis_keys_ticket(const struct redis_keys *keys, enum redis_key_kind kind, struct str ticket,
+		       struct redis_key *key_r)
+{
+	finish(key_r,
+	       snprintf(key_r->text, sizeof(key_r->text), "%s%lld:{%u}:%s:%.*s", keys->prefix,
+			(long long)keys->epoch, redis_keys_partition(keys, ticket), kind_name(kind),
+			clip(ticket, REDIS_KEYS_TICKET_MAX), ticket.p != NULL ? ticket.p : ""));
+}
+
+void redis_keys_swept(const struct redis_keys *keys, unsigned int partition,
+		      struct redis_key *key_r)
+{
+	finish(key_r, snprintf(key_r->text, sizeof(key_r->text), "%s%lld:{%u}:swept", keys->prefix,
+			       (long long)keys->epoch, partition));
+}
+
+void redis_keys_wake(const struct redis_keys *keys, struct str node, int64_t reader,
+		     struct redis_key *key_r)
+{
+	finish(key_r, snprintf(key_r->text, sizeof(key_r->text), "%swake:%.*s:%lld", keys->prefix,
+			       clip(node, REDIS_KEYS_NODE_MAX), node.p != NULL ? node.p : "",
+			       (long long)reader));
+}
+
+void redis_keys_deployment(const char *prefix, struct redis_key *key_r)
+{
+	finish(key_r, snprintf(key_r->text, sizeof(key_r->text), "%.*sdeployment",
+			       REDIS_KEYS_PREFIX_MAX, prefix));
+}
+
+void redis_keys_chat_pattern(const struct redis_keys *keys, struct redis_key *pattern_r)
+{
+	finish(pattern_r, snprintf(pattern_r->text, sizeof(pattern_r->text), "%s%lld:{*}:chat:*",
+				   keys->prefix, (long long)keys->epoch));
+}
+
+/* Takes `prefix` off the front of *s. */
+static bool take(struct str *s, struct str prefix)
+{
+	if (!str_starts(*s, prefix))
+		return false;
+	*s = (struct str){s->p + prefix.n, s->n - prefix.n};
+	return true;
+}
+
+/* Takes decimal digits off the front of *s. */
+static bool take_number(struct str *s, int64_t *value_r)
+{
+	struct str digits = {s->p, 0};
+
+	while (digits.n < s->n && isdigit((unsigned char)s->p[digits.n]))
+		digits.n++;
+	if (str_to_i64(digits, 0, INT64_MAX, value_r) != 0)
+		return false;
+	*s = (struct str){s->p + digits.n, s->n - digits.n};
+	return true;
+}
+
+struct str redis_keys_ticket_of(const struct redis_keys *keys, struct str key)
+{
+	static const struct str absent = {NULL, 0};
+	int64_t epoch, partition;
+	struct str s = key;
+
+	if (!take(&s, str_of(keys->prefix)) || !take_number(&s, &epoch) || epoch != keys->epoch ||
+	    !take(&s, STR(":{")) || !take_number(&s, &partition) || !take(&s, STR("}:chat:")) ||
+	    s.n == 0 || s.n > REDIS_KEYS_TICKET_MAX)
+		return absent;
+	return (int64_t)redis_keys_partition(keys, s) == partition ? s : absent;
+}
