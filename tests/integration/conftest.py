@@ -1,63 +1,87 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Stacks for the integration tests: two that many tests share, and any number of one's own."""
+"""
+The stacks of the integration tests. `stack` and `site` are shared and must stay whole; `breakable`
+is shared too, and mended before each test that takes it.
+"""
 
+import itertools
+import secrets
 import shutil
 import tempfile
 
 import pytest
-
 from stack import Stack
 
-
-def new_directory():
-    """Not pytest's own: its path is long and closed to PostgreSQL's user."""
-    return tempfile.mkdtemp(prefix="bellhop-test-")
+RUN = secrets.token_hex(3)
+NUMBERS = itertools.count(1)
 
 
-@pytest.fixture
-def make_stack(request):
-    """make_stack(server=…, env=…) → a started Stack that this test may break as it likes."""
-    stacks = []
-
-    def make(**options):
-        stack = Stack(new_directory(), **options)
-        stacks.append(stack)
-        return stack.start()
-
-    yield make
-    for stack in stacks:
-        finish(request, stack)
+def running_stack(request, **options):
+    """A generator for fixtures: a stack of its own, whose directory stays where a test failed."""
+    failed_before = request.session.testsfailed
+    # Not pytest's own directory: its path is long, and closed to PostgreSQL's user.
+    stack = Stack(tempfile.mkdtemp(prefix="bellhop-test-"), **options)
+    try:
+        yield stack.start()
+    finally:
+        stack.stop()
+        if request.session.testsfailed > failed_before:
+            print(f"kept for inspection: {stack.dir}")
+        else:
+            shutil.rmtree(stack.dir, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def nginx_stack(request):
-    stack = Stack(new_directory())
-    yield stack.start()
-    finish(request, stack)
+def stack(request):
+    yield from running_stack(request)
 
 
 @pytest.fixture(scope="session")
 def lighttpd_stack(request):
-    stack = Stack(new_directory(), server="lighttpd")
-    yield stack.start()
-    finish(request, stack)
+    yield from running_stack(request, server="lighttpd")
+
+
+@pytest.fixture(scope="session")
+def quick_stack(request):
+    """Heartbeats come every second."""
+    yield from running_stack(request, env={"BELLHOP_HEARTBEAT_MS": "1000"})
+
+
+@pytest.fixture(scope="session")
+def breakable_stack(request):
+    yield from running_stack(request)
 
 
 @pytest.fixture
-def stack(nginx_stack):
-    """The shared stack behind nginx, whole again whatever the test before did to it."""
-    return nginx_stack
+def breakable(breakable_stack):
+    return breakable_stack.start()
 
 
 @pytest.fixture
-def ticket(nginx_stack):
+def site(stack):
+    return stack.site
+
+
+@pytest.fixture
+def quick_site(quick_stack):
+    return quick_stack.site
+
+
+@pytest.fixture
+def ticket():
     """A ticket that no other test uses."""
-    return nginx_stack.new_ticket()
+    return f"T-{RUN}-{next(NUMBERS)}"
 
 
-def finish(request, stack):
-    stack.stop()
-    if request.session.testsfailed:
-        print(f"kept for inspection: {stack.dir}")
-    else:
-        shutil.rmtree(stack.dir, ignore_errors=True)
+@pytest.fixture
+def make_directory():
+    """make_directory() → a new directory with a short path; gone after the test."""
+    directories = []
+
+    def make():
+        directories.append(tempfile.mkdtemp(prefix="bellhop-test-"))
+        return directories[-1]
+
+    yield make
+    for directory in directories:
+        shutil.rmtree(directory, ignore_errors=True)
