@@ -15,9 +15,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "chat/message.h"
 
 enum { HISTORY_LIMIT_DEFAULT = 50, HISTORY_LIMIT_MAX = 200 };
+
+/* As last_seq: the totals are not known yet; the record's first answer brings them. */
+#define HISTORY_UNKNOWN INT64_MAX
 
 enum history_bound { HISTORY_NEWEST, HISTORY_BEFORE, HISTORY_AFTER, HISTORY_AROUND };
 
@@ -32,7 +36,10 @@ struct history_query {
 	enum message_viewer viewer;
 };
 
-/* What is known of the ticket before the page is read: all zero for one that has not begun. */
+/*
+ * What is known of the ticket before the page is read: all zero for one that has not begun. Where
+ * nothing is known, and then without a window, last_seq is HISTORY_UNKNOWN.
+ */
 struct history_totals {
 	int64_t epoch;
 	int64_t first_seq; /* oldest event that is kept, 1 unless retention took some */
@@ -40,6 +47,8 @@ struct history_totals {
 	int64_t last_public;
 	int64_t n;
 	int64_t n_public;
+	int64_t first_n;	/* messages that retention took, 0 where that is not known */
+	int64_t first_n_public; /* of them, those that were not notes */
 };
 
 enum history_step {
@@ -61,11 +70,11 @@ struct history_ask {
 struct history;
 
 /*
- * Starts a page. window_is_usable: the stream is there and swept, and the totals were read with
- * it. Returns NULL when out of memory. The query and totals are copied.
+ * Starts a page. window_first: the oldest seq in the ticket's stream if that is there and swept and
+ * the totals were read with it; else 0, and the record alone is asked. NULL when out of memory.
  */
 struct history *history_new(const struct history_query *query, const struct history_totals *totals,
-			    bool window_is_usable);
+			    int64_t window_first);
 void history_free(struct history *h);
 
 /* What to do next; fills ask_r for the two questions. Idempotent until an answer is given. */
@@ -82,9 +91,10 @@ void history_lose_window(struct history *h);
 
 /*
  * The answer to HISTORY_ASK_RECORD: messages visible to the viewer as they are now; ascending
- * where `after` was given, else newest first. They are copied.
+ * where `after` was given, else newest first; and the ticket as of the same snapshot. All is copied.
  */
-void history_take_record(struct history *h, const struct event *events, size_t count);
+void history_take_record(struct history *h, const struct history_totals *totals,
+			 const struct event *events, size_t count);
 
 /* The record could not be asked: the page ends at the seam, or there is none. */
 void history_lose_record(struct history *h);
@@ -94,23 +104,26 @@ void history_lose_record(struct history *h);
 /* The page, ascending. Valid until history_free. */
 size_t history_count(const struct history *h);
 const struct event *history_event(const struct history *h, size_t i);
+
+/* Whether the counts of messages on the page are without a hole, as they should be. */
+bool history_is_dense(const struct history *h);
+
 bool history_has_more_before(const struct history *h);
 bool history_has_more_after(const struct history *h);
 
 /* seq of the last event that the page reflects and the viewer may know of: the cursor. */
 int64_t history_cursor_seq(const struct history *h);
 
-/* After HISTORY_SEAM: the oldest seq that can be answered now, 0 if none. */
+/* After HISTORY_SEAM: the oldest seq that can be answered now, 0 if none is. */
 int64_t history_seam(const struct history *h);
 
 /* {"messages":[…], "oldest_seq", "newest_seq", "has_more_before", "has_more_after", "cursor"} */
-void history_json(const struct history *h, struct json *j);
+void history_json(const struct history *h, struct json_write *j);
 
 /*
  * Writes the Link header's value (RFC 8288: rel "prev" is the page before, older, "next" the one
- * after) for a page of `path`, or nothing if neither exists. Returns -1 when out of memory.
+ * after) for a page of `path`; nothing if neither exists.
  */
-struct buf;
-int history_link(const struct history *h, struct str path, struct buf *out);
+void history_link(const struct history *h, struct str path, struct buf *out);
 
 #endif

@@ -16,13 +16,12 @@
 #include <stdint.h>
 
 #include "base/str.h"
+#include "store/event.h"
 
-struct event;
-struct json;
+struct json_write;
 
 enum {
 	MESSAGE_CONTENT_MAX = 16384, /* bytes */
-	MESSAGE_NAME_MAX = 128,	     /* bytes of a display name */
 	MESSAGE_DIGEST_SIZE = 32,
 	MESSAGE_KEY_SIZE = 32,
 };
@@ -49,13 +48,14 @@ const char *message_event_name(const struct event *event);
  * Writes the message as one JSON object, fields as in the HTTP contract, absent facts null. The
  * event must be one of a message. Errors stick to j.
  */
-void message_json(struct json *j, const struct event *event, enum message_viewer viewer);
+void message_json(struct json_write *j, const struct event *event, enum message_viewer viewer);
 
 /*
  * Writes the data of the live frame of any event: the message with "event_seq" and "prev" after
  * it, or the participant's or ticket's change. The event must be visible to the viewer.
  */
-void message_frame_json(struct json *j, const struct event *event, enum message_viewer viewer);
+void message_frame_json(struct json_write *j, const struct event *event,
+			enum message_viewer viewer);
 
 /*
  * The rules of a message's text: valid UTF-8, 1 to MESSAGE_CONTENT_MAX bytes, no NUL and no
@@ -64,17 +64,14 @@ void message_frame_json(struct json *j, const struct event *event, enum message_
  */
 const char *message_content_fault(struct str content);
 
-/* The same for a display name: 1 to MESSAGE_NAME_MAX bytes, no control characters at all. */
-const char *message_name_fault(struct str name);
-
 /* Derives the digest key from the deployment's secret (any length). */
 void message_digest_key(struct str secret, unsigned char key_r[MESSAGE_KEY_SIZE]);
 
 /*
  * Keyed BLAKE2b over kind and content: two sends with one client_msg_id are the same send exactly
- * if their digests are equal. kind is "text", "note" or "system".
+ * if their digests are equal.
  */
-void message_digest(const unsigned char key[MESSAGE_KEY_SIZE], const char *kind, struct str content,
-		    unsigned char digest_r[MESSAGE_DIGEST_SIZE]);
+void message_digest(const unsigned char key[MESSAGE_KEY_SIZE], enum message_kind kind,
+		    struct str content, unsigned char digest_r[MESSAGE_DIGEST_SIZE]);
 
 #endif
