@@ -42,20 +42,23 @@ LANGUAGE sql VOLATILE AS $$
 	SELECT ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::bigint
 $$;
 
+CREATE TYPE bellhop.deployment_state AS (
+	epoch bigint, partitions integer, is_timeline_new boolean, is_epoch_new boolean
+);
+
 -- Asked on every new connection. Another cluster than the one that wrote last means a restored
 -- backup: the epoch rises at once. A new timeline alone may have lost nothing; it is only reported.
-CREATE FUNCTION bellhop.deployment_check(
-	OUT epoch bigint, OUT partitions integer, OUT is_timeline_new boolean, OUT is_epoch_new boolean)
+CREATE FUNCTION bellhop.deployment_check() RETURNS bellhop.deployment_state
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
-	here bigint := (SELECT c.system_identifier FROM pg_control_system() c);
+	here CONSTANT bigint := (SELECT c.system_identifier FROM pg_control_system() c);
+	is_epoch_new boolean := false;
 	d bellhop.deployment%ROWTYPE;
 BEGIN
 	IF pg_is_in_recovery() THEN
 		RAISE read_only_sql_transaction USING MESSAGE = 'this server is a standby';
 	END IF;
-	is_epoch_new := false;
 	SELECT * INTO STRICT d FROM bellhop.deployment;
 	IF d.system_identifier <> here THEN
 		-- Several connections may find it at once; the row lock lets one of them act.
@@ -66,24 +69,29 @@ BEGIN
 		is_epoch_new := FOUND;
 		SELECT * INTO STRICT d FROM bellhop.deployment;
 	END IF;
-	epoch := d.epoch;
-	partitions := d.partitions;
-	is_timeline_new := d.timeline <> bellhop.server_timeline();
+	RETURN ROW(d.epoch, d.partitions, d.timeline <> bellhop.server_timeline(),
+		is_epoch_new)::bellhop.deployment_state;
 END
 $$;
 
 -- Raises the epoch if it still is p_epoch, so that several who find one fault raise it once.
-CREATE FUNCTION bellhop.epoch_bump(p_epoch bigint) RETURNS void
-LANGUAGE sql VOLATILE AS $$
+CREATE FUNCTION bellhop.epoch_bump(p_epoch bigint) RETURNS bellhop.deployment_state
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
 	UPDATE bellhop.deployment
 	   SET epoch = epoch + 1, timeline = bellhop.server_timeline()
-	 WHERE epoch = p_epoch
+	 WHERE epoch = p_epoch;
+	RETURN bellhop.deployment_check();
+END
 $$;
 
 -- For whoever compared all tails after a fail-over and found nothing lost.
-CREATE FUNCTION bellhop.timeline_adopt() RETURNS void
-LANGUAGE sql VOLATILE AS $$
-	UPDATE bellhop.deployment SET timeline = bellhop.server_timeline()
+CREATE FUNCTION bellhop.timeline_adopt() RETURNS bellhop.deployment_state
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+	UPDATE bellhop.deployment SET timeline = bellhop.server_timeline();
+	RETURN bellhop.deployment_check();
+END
 $$;
 
 INSERT INTO bellhop.deployment (epoch, partitions, system_identifier, timeline)
@@ -217,6 +225,21 @@ SELECT e.ticket_id, e.seq, e.n, e.n_public, e.prev_public,
        e.detail
   FROM bellhop.event e
   LEFT JOIN bellhop.event m ON m.ticket_id = e.ticket_id AND m.seq = e.target;
+
+-- The tickets that have events dated p_since or later. The planner has to know p_since, and must not
+-- believe that the table is better read whole, for this runs twice a second for ever.
+CREATE FUNCTION bellhop.sweep(
+	p_since timestamptz, OUT ticket_id text, OUT first_seq bigint, OUT last_seq bigint)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET plan_cache_mode = force_custom_plan SET enable_seqscan = off AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+	SELECT e.ticket_id, min(e.seq), max(e.seq)
+	  FROM bellhop.event e WHERE e.sent_at >= p_since GROUP BY e.ticket_id;
+END
+$$;
 
 -- ---------------------------------------------------------------------------------------------
 -- Sending

@@ -30,7 +30,10 @@ struct pg_async_opts {
 /* Starts connecting. NULL if out of memory. */
 struct pg_async *pg_async_new(struct event_base *base, const struct pg_async_opts *opts);
 
-/* Drops the connections. Calls that are under way end without their callbacks. */
+/*
+ * Drops the connections. Calls that are under way end without their callbacks. Not from inside a
+ * callback of this file. NULL is fine.
+ */
 void pg_async_free(struct pg_async *pa);
 
 /*

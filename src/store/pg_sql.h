@@ -23,7 +23,7 @@ struct pg_query {
 	const char *sql;
 	/*
 	 * True: a lost answer leaves it open whether it happened (ERR_UNCERTAIN). False: it changes
-	 * nothing, and a carrier may ask again.
+	 * nothing that would matter (ERR_TIMEOUT).
 	 */
 	bool is_write;
 };
@@ -121,7 +121,7 @@ struct pg_prepared {
 
 /*
  * Hands the statement to libpq for sending: *is_prepare_r says that only its preparation was sent
- * and that pg_sql_send has to be called again once that has been answered (pg_sql_sent_prepare).
+ * and that pg_sql_send has to be called again once that has been answered and noted.
  * With `prepared` NULL the statement is sent unnamed. 0, or -1 if libpq refused (PQerrorMessage).
  */
 int pg_sql_send(PGconn *pg, const struct pg_stmt *stmt, const struct pg_prepared *prepared,
@@ -141,11 +141,32 @@ struct pg_collect {
 bool pg_sql_collect(PGconn *pg, struct pg_collect *collect);
 void pg_collect_clear(struct pg_collect *collect);
 
+/* Why something failed, for logs: one line, the server's primary message; never data. */
+struct pg_fault {
+	char text[256];
+	char sqlstate[6]; /* "" where it was not the server's */
+};
+
+void pg_fault_set(struct pg_fault *fault, const char *text);
+
+/* libpq's own message about a connection, its first line. */
+void pg_fault_of_connection(struct pg_fault *fault, const PGconn *pg);
+
+/* What a collection came to. */
+struct pg_outcome {
+	enum err err;
+	PGresult *result; /* unless there is an error; freed with PQclear by whoever has it */
+	bool is_lost;	  /* the connection is of no use any more */
+};
+
+/* Ends a finished collection and empties it. *fault is written only if there is an error. */
+struct pg_outcome pg_collect_finish(struct pg_collect *collect, const PGconn *pg, bool is_write,
+				    struct pg_fault *fault);
+
 /*
- * The outcome of a finished collection. ERR_NONE hands the good result to *result_r, to be freed
- * with PQclear. *is_lost_r: the connection is of no use any more.
+ * Begins a connection attempt, to be continued with PQconnectPoll. The connection is non-blocking
+ * and its notices go nowhere. NULL if out of memory; else ask PQstatus.
  */
-enum err pg_collect_outcome(struct pg_collect *collect, const PGconn *pg, bool is_write,
-			    PGresult **result_r, bool *is_lost_r);
+PGconn *pg_sql_connect_start(const char *url, const char *application);
 
 #endif

@@ -106,6 +106,8 @@ struct record_opened {
 };
 
 void record_put_open(struct pg_stmt *stmt, struct str ticket, struct str user);
+/* The same without counting: unread and unread_public are 0. For permission alone. */
+void record_put_access(struct pg_stmt *stmt, struct str ticket, struct str user);
 int record_parse_open(const PGresult *result, struct record_opened *opened_r);
 
 /* Everybody's read mark on a ticket. */
