@@ -378,9 +378,10 @@ end
 -- How many of the oldest events are beyond the window, at most TRIM_MAX_EVENTS, and their bytes.
 local function count_excess(ticket, window)
 	local removed, bytes = 0, 0
-	local from = '-'
+	local from, step = '-', 1
 	while removed < TRIM_MAX_EVENTS do
-		local entries = redis.call('XRANGE', ticket.chat, from, '+', 'COUNT', TRIM_STEP)
+		local entries = redis.call('XRANGE', ticket.chat, from, '+', 'COUNT', step)
+		step = TRIM_STEP
 		for _, entry in ipairs(entries) do
 			local left = ticket.length - removed
 			local fields = fields_of(entry)

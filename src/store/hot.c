@@ -633,64 +633,6 @@ int hot_parse_deployment(const redisReply *reply, const char *prefix, struct red
 	return redis_keys_init(keys_r, prefix, epoch, (unsigned int)partitions);
 }
 
-/* ---- the archiver's ---- */
-
-size_t hot_put_marks(struct buf *b, const struct redis_keys *keys, const struct hot_marks *marks)
-{
-	struct redis_key key;
-
-	redis_wire_begin(b, 5 + 2 * (size_t)marks->n);
-	redis_wire_arg(b, STR("FCALL"));
-	redis_wire_arg(b, STR(HOT_LIBRARY "_mark"));
-	redis_wire_arg_i64(b, marks->n);
-	for (unsigned int i = 0; i < marks->n; i++) {
-		redis_keys_swept(keys, marks->first + i, &key);
-		redis_wire_arg(b, key.name);
-	}
-	redis_wire_arg_i64(b, marks->until_us);
-	redis_wire_arg_i64(b, marks->at_ms);
-	for (unsigned int i = 0; i < marks->n; i++) {
-		if (marks->was[i].exists)
-			redis_wire_arg_i64(b, marks->was[i].until_us);
-		else
-			redis_wire_arg(b, STR(""));
-	}
-	return 1;
-}
-
-size_t hot_put_trim(struct buf *b, const struct redis_keys *keys, struct str ticket,
-		    int64_t committed_seq, const struct hot_window *window)
-{
-	const int64_t args[] = {committed_seq, window->events, window->age_ms,
-				window->bytes, window->min,    window->idle_ms};
-	size_t nargs = sizeof(args) / sizeof(args[0]);
-
-	put_ticket_call(b, keys, HOT_LIBRARY "_trim", ticket, nargs);
-	for (size_t i = 0; i < nargs; i++)
-		redis_wire_arg_i64(b, args[i]);
-	return 1;
-}
-
-int hot_parse_trimmed(const redisReply *reply, struct hot_trimmed *trimmed_r)
-{
-	if (!is_array(reply, 2) || reply->element[0]->type != REDIS_REPLY_INTEGER ||
-	    reply->element[1]->type != REDIS_REPLY_INTEGER)
-		return -1;
-	trimmed_r->removed = reply->element[0]->integer;
-	trimmed_r->is_dropped = reply->element[1]->integer == 1;
-	return 0;
-}
-
-size_t hot_put_drop(struct buf *b, const struct redis_keys *keys, struct str ticket)
-{
-	redis_wire_begin(b, 4);
-	redis_wire_arg(b, STR("UNLINK"));
-	put_key(b, keys, REDIS_KEY_CHAT, ticket);
-	put_key(b, keys, REDIS_KEY_META, ticket);
-	put_key(b, keys, REDIS_KEY_WHO, ticket);
-	return 1;
-}
-
 /* ---- error replies ---- */
 
 enum hot_trouble hot_trouble(const redisReply *reply)

@@ -203,53 +203,17 @@ size_t hot_put_deployment_read(struct buf *b, const char *prefix);
 /* 0; -1 where there is none, or on an error. */
 int hot_parse_deployment(const redisReply *reply, const char *prefix, struct redis_keys *keys_r);
 
-/* ---- the archiver's ---- */
+/* ---- marks ---- */
 
-/* A partition's mark as it is. One reply. */
+/* How far a partition was compared with the record, as the archiver wrote it. One reply. */
 struct hot_mark {
 	bool exists;
 	int64_t until_us; /* PostgreSQL time */
 	int64_t at_ms;	  /* Redis time */
 };
+
 size_t hot_put_mark_read(struct buf *b, const struct redis_keys *keys, unsigned int partition);
 int hot_parse_mark(const redisReply *reply, struct hot_mark *mark_r);
-
-/*
- * Writes the marks of partitions first .. first+n-1, each only if it still is what `was` says (n
- * entries). n above 1 is for a server without Cluster. One reply: how many were written.
- */
-struct hot_marks {
-	unsigned int first, n;
-	const struct hot_mark *was;
-	int64_t until_us;
-	int64_t at_ms;
-};
-size_t hot_put_marks(struct buf *b, const struct redis_keys *keys, const struct hot_marks *marks);
-
-/* Bounds of the window. */
-struct hot_window {
-	int64_t events;
-	int64_t age_ms;
-	int64_t bytes;
-	int64_t min;	 /* this many stay, whatever the others say */
-	int64_t idle_ms; /* a ticket without events for so long leaves Redis */
-};
-
-/*
- * Trims one ticket to the window. committed_seq: what PostgreSQL is known to have committed; nothing
- * above it is touched, and an idle ticket is dropped only if its tail is exactly this. One reply.
- */
-size_t hot_put_trim(struct buf *b, const struct redis_keys *keys, struct str ticket,
-		    int64_t committed_seq, const struct hot_window *window);
-
-struct hot_trimmed {
-	int64_t removed; /* events */
-	bool is_dropped; /* the whole ticket left Redis */
-};
-int hot_parse_trimmed(const redisReply *reply, struct hot_trimmed *trimmed_r);
-
-/* Drops a ticket's keys. One reply. */
-size_t hot_put_drop(struct buf *b, const struct redis_keys *keys, struct str ticket);
 
 /* ---- error replies ---- */
 

@@ -104,10 +104,10 @@ void redis_keys_deployment(const char *prefix, struct redis_key *key_r)
 			       REDIS_KEYS_PREFIX_MAX, prefix));
 }
 
-void redis_keys_chat_pattern(const struct redis_keys *keys, struct redis_key *pattern_r)
+void redis_keys_epoch_pattern(const struct redis_keys *keys, struct redis_key *pattern_r)
 {
-	finish(pattern_r, snprintf(pattern_r->text, sizeof(pattern_r->text), "%s%lld:{*}:chat:*",
-				   keys->prefix, (long long)keys->epoch));
+	finish(pattern_r,
+	       snprintf(pattern_r->text, sizeof(pattern_r->text), "%s[1-9]*:{*}:*", keys->prefix));
 }
 
 /* Takes `prefix` off the front of *s. */
@@ -143,4 +143,14 @@ struct str redis_keys_ticket_of(const struct redis_keys *keys, struct str key)
 	    s.n == 0 || s.n > REDIS_KEYS_TICKET_MAX)
 		return absent;
 	return (int64_t)redis_keys_partition(keys, s) == partition ? s : absent;
+}
+
+int64_t redis_keys_epoch_of(const struct redis_keys *keys, struct str key)
+{
+	int64_t epoch;
+	struct str s = key;
+
+	if (!take(&s, str_of(keys->prefix)) || !take_number(&s, &epoch) || !take(&s, STR(":{")))
+		return 0;
+	return epoch;
 }

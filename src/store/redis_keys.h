@@ -70,7 +70,13 @@ void redis_keys_deployment(const char *prefix, struct redis_key *key_r);
  */
 struct str redis_keys_ticket_of(const struct redis_keys *keys, struct str key);
 
-/* Glob patterns for SCAN: all chat streams of this epoch; those of one partition. */
-void redis_keys_chat_pattern(const struct redis_keys *keys, struct redis_key *pattern_r);
+/*
+ * The epoch of a key that begins with one, 0 for any other. For clearing away what an abandoned epoch
+ * has left.
+ */
+int64_t redis_keys_epoch_of(const struct redis_keys *keys, struct str key);
+
+/* A glob pattern for SCAN: all keys of this prefix that begin with an epoch. */
+void redis_keys_epoch_pattern(const struct redis_keys *keys, struct redis_key *pattern_r);
 
 #endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What only the archiver says to Redis. */
+#include "config.h"
+
+#include <string.h>
+
+#include "store/redis_wire.h"
+#include "store/upkeep.h"
+
+size_t upkeep_put_library(struct buf *b, struct str code)
+{
+	redis_wire_put(b, 4,
+		       (const struct str[]){STR("FUNCTION"), STR("LOAD"), STR("REPLACE"), code});
+	return 1;
+}
+
+size_t upkeep_put_probe(struct buf *b)
+{
+	/* Marks of no partitions. */
+	redis_wire_putc(b, "FCALL", HOT_LIBRARY "_mark", "0", "0", "0", NULL);
+	return 1;
+}
+
+size_t upkeep_put_marks(struct buf *b, const struct redis_keys *keys,
+			const struct upkeep_marks *marks)
+{
+	struct redis_key key;
+
+	redis_wire_begin(b, 5 + 2 * (size_t)marks->n);
+	redis_wire_arg(b, STR("FCALL"));
+	redis_wire_arg(b, STR(HOT_LIBRARY "_mark"));
+	redis_wire_arg_i64(b, marks->n);
+	for (unsigned int i = 0; i < marks->n; i++) {
+		redis_keys_swept(keys, marks->first + i, &key);
+		redis_wire_arg(b, key.name);
+	}
+	redis_wire_arg_i64(b, marks->until_us);
+	redis_wire_arg_i64(b, marks->at_ms);
+	for (unsigned int i = 0; i < marks->n; i++) {
+		if (marks->was[i].exists)
+			redis_wire_arg_i64(b, marks->was[i].until_us);
+		else
+			redis_wire_arg(b, STR(""));
+	}
+	return 1;
+}
+
+size_t upkeep_put_trim(struct buf *b, const struct redis_keys *keys, struct str ticket,
+		       int64_t committed_seq, const struct upkeep_window *window)
+{
+	static const enum redis_key_kind kinds[] = {REDIS_KEY_CHAT, REDIS_KEY_META, REDIS_KEY_WHO};
+	const int64_t args[] = {committed_seq, window->events, window->age_ms,
+				window->bytes, window->min,    window->idle_ms};
+	struct redis_key key;
+
+	redis_wire_begin(b, 12);
+	redis_wire_arg(b, STR("FCALL"));
+	redis_wire_arg(b, STR(HOT_LIBRARY "_trim"));
+	redis_wire_arg(b, STR("3"));
+	for (size_t i = 0; i < 3; i++) {
+		redis_keys_ticket(keys, kinds[i], ticket, &key);
+		redis_wire_arg(b, key.name);
+	}
+	for (size_t i = 0; i < 6; i++)
+		redis_wire_arg_i64(b, args[i]);
+	return 1;
+}
+
+int upkeep_parse_trimmed(const redisReply *reply, struct upkeep_trimmed *trimmed_r)
+{
+	if (reply == NULL || reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
+	    reply->element[0]->type != REDIS_REPLY_INTEGER ||
+	    reply->element[1]->type != REDIS_REPLY_INTEGER)
+		return -1;
+	trimmed_r->removed = reply->element[0]->integer;
+	trimmed_r->is_dropped = reply->element[1]->integer == 1;
+	return 0;
+}
+
+size_t upkeep_put_scan(struct buf *b, const struct redis_keys *keys, const char *cursor, int count)
+{
+	struct redis_key pattern;
+
+	redis_keys_epoch_pattern(keys, &pattern);
+	redis_wire_begin(b, 6);
+	redis_wire_arg(b, STR("SCAN"));
+	redis_wire_arg(b, str_of(cursor));
+	redis_wire_arg(b, STR("MATCH"));
+	redis_wire_arg(b, pattern.name);
+	redis_wire_arg(b, STR("COUNT"));
+	redis_wire_arg_i64(b, count);
+	return 1;
+}
+
+int upkeep_parse_scan(const redisReply *reply, struct upkeep_scan *scan_r)
+{
+	const redisReply *cursor, *keys;
+
+	if (reply == NULL || reply->type != REDIS_REPLY_ARRAY || reply->elements != 2)
+		return -1;
+	cursor = reply->element[0];
+	keys = reply->element[1];
+	if (cursor->type != REDIS_REPLY_STRING || cursor->len == 0 ||
+	    cursor->len >= UPKEEP_CURSOR_SIZE || keys->type != REDIS_REPLY_ARRAY)
+		return -1;
+	for (size_t i = 0; i < keys->elements; i++) {
+		if (keys->element[i]->type != REDIS_REPLY_STRING)
+			return -1;
+	}
+	memcpy(scan_r->cursor, cursor->str, cursor->len + 1);
+	scan_r->keys = keys;
+	return 0;
+}
+
+size_t upkeep_put_unlink(struct buf *b, struct str key)
+{
+	redis_wire_put(b, 2, (const struct str[]){STR("UNLINK"), key});
+	return 1;
+}
