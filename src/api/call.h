@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One request on its way through the api: what came in, who is asking, and the answer being made.
+ * Handlers get this and nothing else; the worker owns it and sends what it holds.
+ */
+#ifndef BELLHOP_API_CALL_H
+#define BELLHOP_API_CALL_H
+
+#include "api/gate.h"
+#include "api/peer.h"
+#include "api/stores.h"
+#include "base/log.h"
+#include "web/json_read.h"
+#include "web/reply.h"
+#include "web/route.h"
+
+struct call {
+	const struct gate *gate;
+	struct stores *stores;
+	const struct conf *conf;
+
+	struct request request;
+	enum peer_body body_state;
+	struct buf *body;
+	struct route_match route;
+	const char *pattern;	/* of the route, "" where none was found */
+	struct identity who;	/* empty where the route asks for nobody */
+	struct json_read *json; /* the body, an object, where the route takes one */
+
+	struct reply reply;
+	struct log_ctx log;
+};
+
+/* The answer is this problem. */
+void call_refuse(struct call *call, enum problem problem, const char *detail);
+
+/* 400 invalid_field with one entry in errors[]; pointer as in RFC 6901, "" is the whole body. */
+void call_refuse_field(struct call *call, const char *pointer, const char *message);
+
+/* 503 unavailable. */
+void call_refuse_unavailable(struct call *call, const char *detail);
+
+/* The ticket that the path names. */
+struct str call_ticket(const struct call *call);
+
+enum message_viewer call_viewer(const struct call *call);
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The table of routes, and the checks that come before every handler. */
+#include "config.h"
+
+#include "api/dispatch.h"
+
+#include "api/h_health.h"
+#include "api/h_history.h"
+#include "api/h_messages.h"
+#include "base/clock.h"
+
+enum needs {
+	NEEDS_IDENTITY = 1 << 0,
+	NEEDS_STAFF = 1 << 1,
+	NEEDS_JSON = 1 << 2, /* changes something, and takes a JSON object as its body */
+};
+
+struct handler {
+	void (*run)(struct call *call);
+	unsigned needs;
+};
+
+enum {
+	ROUTE_SEND,
+	ROUTE_HISTORY,
+	ROUTE_MESSAGE,
+	ROUTE_SYSTEM_MESSAGE,
+	ROUTE_HEALTHZ,
+	ROUTE_READYZ,
+	ROUTE_HEALTH_REDIS,
+	ROUTE_AUTH,
+	ROUTE_COUNT
+};
+
+/* In the order of the enum. */
+static const struct route routes[ROUTE_COUNT] = {
+	{ROUTE_SEND, REQUEST_POST, "/v1/tickets/{ticket}/messages"},
+	{ROUTE_HISTORY, REQUEST_GET, "/v1/tickets/{ticket}/messages"},
+	{ROUTE_MESSAGE, REQUEST_GET, "/v1/tickets/{ticket}/messages/{seq}"},
+	{ROUTE_SYSTEM_MESSAGE, REQUEST_POST, "/v1/tickets/{ticket}/system-messages"},
+	{ROUTE_HEALTHZ, REQUEST_GET, "/v1/healthz"},
+	{ROUTE_READYZ, REQUEST_GET, "/v1/readyz"},
+	{ROUTE_HEALTH_REDIS, REQUEST_GET, "/v1/health/redis"},
+	{ROUTE_AUTH, REQUEST_GET, "/v1/auth"},
+};
+
+static const struct handler handlers[ROUTE_COUNT] = {
+	[ROUTE_SEND] = {h_messages_send, NEEDS_IDENTITY | NEEDS_JSON},
+	[ROUTE_HISTORY] = {h_history_page, NEEDS_IDENTITY},
+	[ROUTE_MESSAGE] = {h_history_message, NEEDS_IDENTITY},
+	[ROUTE_SYSTEM_MESSAGE] = {h_messages_send_system,
+				  NEEDS_IDENTITY | NEEDS_STAFF | NEEDS_JSON},
+	[ROUTE_HEALTHZ] = {h_health_alive, 0},
+	[ROUTE_READYZ] = {h_health_ready, 0},
+	[ROUTE_HEALTH_REDIS] = {h_health_redis, NEEDS_IDENTITY | NEEDS_STAFF},
+	[ROUTE_AUTH] = {h_health_auth, NEEDS_IDENTITY},
+};
+
+static int find_route(struct call *call)
+{
+	const struct request *q = &call->request;
+	struct reply_problem problem = {.problem = PROBLEM_METHOD_NOT_ALLOWED};
+
+	switch (route_find(routes, ROUTE_COUNT, str_of(conf_str(call->conf, CONF_BASE_PATH)),
+			   q->method, q->path, &call->route)) {
+	case ROUTE_FOUND:
+		call->pattern = routes[call->route.id].pattern;
+		call->log.ticket = str_of(call->route.ticket);
+		return 0;
+	case ROUTE_BAD_METHOD:
+		problem.allowed = call->route.allowed;
+		reply_problem(&call->reply, &problem);
+		return -1;
+	case ROUTE_NOT_FOUND:
+		break;
+	}
+	call_refuse(call, PROBLEM_NOT_FOUND, NULL);
+	return -1;
+}
+
+static void refuse_identity(struct call *call, const struct authn_refusal *refusal)
+{
+	const struct reply_problem problem = {.problem = refusal->problem,
+					      .detail = refusal->detail,
+					      .bad_credentials = refusal->bad_credentials};
+
+	reply_problem(&call->reply, &problem);
+}
+
+static int identify(struct call *call, unsigned needs)
+{
+	const struct authn *authn = &call->gate->authn;
+	struct authn_refusal refusal;
+
+	if (authn_identify(authn, &call->request, clock_real_ms(), &call->who, &refusal) != 0) {
+		refuse_identity(call, &refusal);
+		return -1;
+	}
+	call->log.user = call->who.user_id;
+	if ((needs & NEEDS_JSON) != 0 &&
+	    authn_check_write(authn, &call->request, &call->who, &refusal) != 0) {
+		refuse_identity(call, &refusal);
+		return -1;
+	}
+	if ((needs & NEEDS_STAFF) != 0 && !authn_identity_is_staff(&call->who)) {
+		call_refuse(call, PROBLEM_FORBIDDEN, "this is for staff");
+		return -1;
+	}
+	return 0;
+}
+
+static int check_body(struct call *call)
+{
+	switch (call->body_state) {
+	case PEER_BODY_WHOLE:
+		return 0;
+	case PEER_BODY_SHORT:
+		call_refuse(call, PROBLEM_BAD_REQUEST,
+			    "the body ended before Content-Length was reached");
+		break;
+	case PEER_BODY_LONG:
+		call_refuse(call, PROBLEM_BAD_REQUEST, "the body is longer than Content-Length");
+		break;
+	case PEER_BODY_LARGE:
+		call_refuse(call, PROBLEM_TOO_LARGE, "the body is larger than this server takes");
+		break;
+	case PEER_BODY_MEMORY:
+		call_refuse(call, PROBLEM_INTERNAL, NULL);
+		break;
+	}
+	return -1;
+}
+
+/* RFC 9110, section 8.3.1: parameters do not matter, JSON is always UTF-8. */
+static bool is_json(struct str content_type)
+{
+	struct str type;
+
+	return str_split(&content_type, ';', &type) &&
+	       str_eq_nocase(str_trim(type), STR("application/json"));
+}
+
+static int read_json(struct call *call)
+{
+	struct json_read_error error;
+	char detail[160];
+
+	if (!is_json(call->request.content_type)) {
+		call_refuse(call, PROBLEM_UNSUPPORTED_MEDIA_TYPE,
+			    "the body has to be application/json");
+		return -1;
+	}
+	switch (json_read(buf_str(call->body), &call->json, &error)) {
+	case JSON_READ_OK:
+		break;
+	case JSON_READ_BAD:
+		snprintf(detail, sizeof(detail), "%s at byte %zu", error.reason, error.at);
+		call_refuse(call, PROBLEM_BAD_JSON, detail);
+		return -1;
+	case JSON_READ_MEMORY:
+		call_refuse(call, PROBLEM_INTERNAL, NULL);
+		return -1;
+	}
+	if (!json_read_is_object(json_read_root(call->json))) {
+		call_refuse_field(call, "", "has to be an object");
+		return -1;
+	}
+	return 0;
+}
+
+void dispatch(struct call *call, enum problem fault, const char *detail)
+{
+	const struct handler *handler;
+
+	if (fault != PROBLEM_NONE) {
+		call_refuse(call, fault, detail);
+		return;
+	}
+	if (find_route(call) != 0)
+		return;
+	handler = &handlers[call->route.id];
+	if ((handler->needs & NEEDS_IDENTITY) != 0 && identify(call, handler->needs) != 0)
+		return;
+	if (check_body(call) != 0)
+		return;
+	if ((handler->needs & NEEDS_JSON) != 0 && read_json(call) != 0)
+		return;
+	handler->run(call);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* bellhop-api: the master. Makes what the workers share and supervises them. */
+#include "config.h"
+
+#include "api/gate.h"
+#include "api/worker.h"
+#include "base/log.h"
+#include "store/redis_keys.h"
+
+static int check(const struct conf *conf, struct buf *error)
+{
+	struct gate gate;
+
+	if (!redis_keys_prefix_is_valid(conf_str(conf, CONF_REDIS_PREFIX))) {
+		buf_puts(error, "BELLHOP_REDIS_PREFIX is not a prefix of keys\n");
+		return -1;
+	}
+	if (gate_load(conf, &gate, error) != 0)
+		return -1;
+	gate_deinit(&gate);
+	return 0;
+}
+
+static void reload(void *arg)
+{
+	struct worker_opts *opts = arg;
+	struct conf *old;
+
+	if (startup_reload(opts->startup, &old) == 0)
+		conf_free(old);
+}
+
+static int serve(struct startup *startup)
+{
+	const struct conf *conf = startup->conf;
+	const struct daemon_listen_opts listen_opts = {
+		.path = conf_str(conf, CONF_API_SOCKET),
+		.mode = (unsigned int)conf_int(conf, CONF_SOCKET_MODE),
+		.group = conf_str(conf, CONF_SOCKET_GROUP),
+		.backlog = (int)conf_int(conf, CONF_SOCKET_BACKLOG),
+	};
+	struct worker_opts opts = {.startup = startup};
+	const struct prefork_opts prefork = {
+		.n = (int)conf_int(conf, CONF_API_WORKERS),
+		.stop_timeout_ms = conf_int(conf, CONF_STOP_TIMEOUT_MS),
+		.run = worker_run,
+		.reload = reload,
+		.arg = &opts,
+	};
+	struct daemon_socket sock = {.fd = -1};
+	struct daemon_peers *peers = NULL;
+	struct buf error = BUF_INIT;
+	int status = 1;
+
+	opts.board = mode_new();
+	if (opts.board == NULL) {
+		buf_puts(&error, "no shared memory");
+		goto out;
+	}
+	peers = daemon_peers_new(conf_str(conf, CONF_SOCKET_PEERS), &error);
+	if (peers == NULL || daemon_listen(&listen_opts, &sock, &error) != 0)
+		goto out;
+	opts.peers = peers;
+	opts.listen_fd = sock.fd;
+	log_info(NULL, "listening", LOG_STR("socket", sock.path), LOG_INT("workers", prefork.n));
+	status = prefork_run(&prefork);
+out:
+	if (!buf_ok(&error) || error.len > 0)
+		log_error(NULL, "could not start", LOG_S("reason", buf_str(&error)));
+	daemon_close(&sock);
+	daemon_peers_free(peers);
+	mode_free(opts.board);
+	buf_deinit(&error);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct startup_program program = {.name = "bellhop-api", .check = check};
+	struct startup startup;
+	int status = startup_begin(&program, argc, argv, &startup);
+
+	if (status != STARTUP_GO_ON)
+		return status;
+	status = serve(&startup);
+	startup_end(&startup);
+	return status;
+}
