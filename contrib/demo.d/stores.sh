@@ -69,10 +69,10 @@ postgres_identity() {
 	id -u postgres >/dev/null 2>&1 || fail 'there is no user postgres; is the package postgresql installed?'
 	local base=(setpriv --reuid=postgres --regid=postgres --init-groups) right
 	AS_POSTGRES=("${base[@]}")
-	"${AS_POSTGRES[@]}" test -x "$DIR/postgres" 2>/dev/null && return 0
+	"${AS_POSTGRES[@]}" ls "$DIR/postgres" >/dev/null 2>&1 && return 0
 	for right in dac_read_search dac_override; do
 		AS_POSTGRES=("${base[@]}" "--inh-caps=+$right" "--ambient-caps=+$right")
-		"${AS_POSTGRES[@]}" test -r "$DIR/postgres/." 2>/dev/null && return 0
+		"${AS_POSTGRES[@]}" ls "$DIR/postgres" >/dev/null 2>&1 && return 0
 	done
 	fail "the user postgres cannot reach $DIR; choose a --dir below a directory that is open to all, such as /var/tmp"
 }
@@ -128,8 +128,11 @@ postgres_answers() {
 postgres_wait() {
 	wait_until 30 postgres_answers || fail "PostgreSQL did not start; see $DIR/log/postgres.log"
 	[[ $(postgres_admin -d postgres -At -c "SELECT 1 FROM pg_database WHERE datname = 'bellhop'") == 1 ]] && return 0
-	postgres_admin -d postgres >>"$DIR/log/postgres.log" 2>&1 <<-END || fail "could not create the database; see $DIR/log/postgres.log"
-		CREATE ROLE bellhop LOGIN PASSWORD '$(<"$DIR/secret/postgres.password")';
-		CREATE DATABASE bellhop OWNER bellhop;
-	END
+	if ! {
+		cat "$SOURCE_DIR/sql/roles.sql"
+		echo "ALTER ROLE bellhop PASSWORD '$(<"$DIR/secret/postgres.password")';"
+		echo 'CREATE DATABASE bellhop OWNER bellhop;'
+	} | postgres_admin -d postgres >>"$DIR/log/postgres.log" 2>&1; then
+		fail "could not create the database; see $DIR/log/postgres.log"
+	fi
 }

@@ -1,0 +1,391 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+nginx and lighttpd with the files that an operator includes: what they pass on, what they hold back,
+and that a stream comes through at once. A recorder stands in for the daemons, so that what it is
+given can be compared to the letter; the last tests go through the real ones.
+"""
+
+import itertools
+import json
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+
+import httpx
+import pytest
+from client import DEADLINE, check_problem, wait_for
+from fcgi_recorder import Recorder
+from stack import SOURCE, Stack
+
+# Whatever the request, and what a header may add to it: src/web/request.c reads these.
+ALWAYS = {"REQUEST_METHOD", "REQUEST_URI", "REQUEST_SCHEME", "REQUEST_ID", "REMOTE_ADDR"}
+FROM_HEADERS = {
+    "Content-Type": "CONTENT_TYPE",
+    "Authorization": "HTTP_AUTHORIZATION",
+    "Cookie": "HTTP_COOKIE",
+    "Origin": "HTTP_ORIGIN",
+    "Sec-Fetch-Site": "HTTP_SEC_FETCH_SITE",
+    "X-CSRF-Token": "HTTP_X_CSRF_TOKEN",
+    "If-Match": "HTTP_IF_MATCH",
+    "If-None-Match": "HTTP_IF_NONE_MATCH",
+    "Idempotency-Key": "HTTP_IDEMPOTENCY_KEY",
+    "Last-Event-ID": "HTTP_LAST_EVENT_ID",
+    "User-Agent": "HTTP_USER_AGENT",
+}
+SPOOFS = [
+    ("Bellhop-User", "root-admin"),
+    ("Bellhop_User", "root-admin"),
+    ("BELLHOP_USER", "root-admin"),
+    ("BELLHOP_ROLE", "admin"),
+    ("Bellhop-Tickets", "*"),
+    ("HTTP_BELLHOP_USER", "root-admin"),
+    ("HTTP-BELLHOP-ROLE", "admin"),
+    ("Http_Authorization", "Bearer spoofed"),
+    ("Remote-User", "root-admin"),
+    ("REMOTE_USER", "root-admin"),
+    ("Proxy", "http://192.0.2.1/"),
+]
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class WebServer:
+    """A web server of this test's own, with the operator's files and recorders behind it."""
+
+    def __init__(self, name, directory):
+        self.name, self.dir, self.port = name, directory, free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.config = directory / f"{name}.conf"
+        self.api_socket, self.push_socket = directory / "api.sock", directory / "push.sock"
+        write = self._write_nginx if name == "nginx" else self._write_lighttpd
+        self.command = write()
+
+    def _adapt(self, source, target):
+        text = source.read_text().replace("/run/bellhop/", f"{self.dir}/")
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(text)
+
+    def _write_nginx(self):
+        for name in ("bellhop.conf", "bellhop_http.conf", "bellhop_params"):
+            self._adapt(SOURCE / "nginx" / name, self.dir / "bellhop" / name)
+        temporary = "\n".join(
+            f"{kind}_temp_path {self.dir}/{kind};" for kind in ("client_body", "fastcgi", "proxy", "uwsgi", "scgi")
+        )
+        self.config.write_text(f"""
+            daemon off; pid {self.dir}/nginx.pid; error_log {self.dir}/nginx.log;
+            {"user root;" if is_root() else ""}
+            events {{ worker_connections 2048; }}
+            http {{
+                access_log off; {temporary}
+                include bellhop/bellhop_http.conf;
+                server {{
+                    listen 127.0.0.1:{self.port};
+                    # A test can come from elsewhere.
+                    set_real_ip_from 127.0.0.1; real_ip_header X-Test-Address;
+                    location ~ \\.php$ {{ return 418; }}
+                    include bellhop/bellhop.conf;
+                }}
+            }}""")
+        return [which("nginx"), "-c", str(self.config), "-e", f"{self.dir}/nginx.log"]
+
+    def _write_lighttpd(self):
+        self._adapt(SOURCE / "contrib" / "lighttpd" / "bellhop.conf", self.dir / "included" / "bellhop.conf")
+        self.config.write_text(f"""
+            server.document-root = "{self.dir}"
+            server.bind = "127.0.0.1"
+            server.port = {self.port}
+            server.errorlog = "{self.dir}/lighttpd.log"
+            server.upload-dirs = ( "{self.dir}" )
+            include "included/bellhop.conf"
+        """)
+        return [which("lighttpd"), "-D", "-f", str(self.config)]
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.command)
+        wait_for(self._answers, f"{self.name}")
+        return self
+
+    def _answers(self):
+        assert self.process.poll() is None, f"{self.name} has ended"
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(DEADLINE)
+
+    def api(self, answer=None):
+        return Recorder(self.api_socket, answer)
+
+    def push(self, answer=None):
+        return Recorder(self.push_socket, answer)
+
+    def raw(self, head, body=b""):
+        """Sends exactly this, and returns the open connection."""
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE)
+        connection.sendall(head.replace("\n", "\r\n").encode("latin-1") + b"\r\n" + body)
+        return connection
+
+    def call(self, method="GET", path="/chat/v1/tickets/T-1/messages", **more):
+        return httpx.request(method, self.url + path, timeout=DEADLINE, trust_env=False, **more)
+
+
+def is_root():
+    return subprocess.run(["id", "-u"], capture_output=True, text=True, check=True).stdout.strip() == "0"
+
+
+def which(name):
+    return shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+
+
+@pytest.fixture(scope="module", params=["nginx", "lighttpd"])
+def web(request, tmp_path_factory):
+    with WebServer(request.param, tmp_path_factory.mktemp("web")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def nginx(tmp_path_factory):
+    with WebServer("nginx", tmp_path_factory.mktemp("nginx")) as server:
+        yield server
+
+
+# ---- what is passed on
+
+
+def test_nginx_passes_exactly_the_parameters_that_we_read(nginx):
+    bare = "GET /chat/v1/healthz?x=%41 HTTP/1.1\nHost: localhost\n"
+    full = "POST /chat/v1/tickets/T-1/messages HTTP/1.1\nHost: localhost\nContent-Length: 2\nX-Other: 1\nAccept: a/b\n"
+    full += "".join(f"{name}: value of {name}\n" for name in FROM_HEADERS)
+    with nginx.api() as api:
+        with nginx.raw(bare):
+            request = api.requests.get(timeout=DEADLINE)
+            assert set(request.names()) == ALWAYS and len(request.names()) == len(ALWAYS)
+            assert request["REQUEST_URI"] == "/chat/v1/healthz?x=%41"
+            assert request["REQUEST_METHOD"] == "GET" and request["REMOTE_ADDR"] == "127.0.0.1"
+        with nginx.raw(full, b"{}"):
+            request = api.requests.get(timeout=DEADLINE)
+            names = request.names()
+            assert sorted(names) == sorted(ALWAYS | set(FROM_HEADERS.values()) | {"CONTENT_LENGTH"})
+            assert request.body == b"{}" and request["CONTENT_LENGTH"] == "2"
+            for header, name in FROM_HEADERS.items():
+                assert request[name] == f"value of {header}"
+
+
+def test_the_params_file_names_what_the_source_reads():
+    """One list, kept in two places; the identity is for the operator to add."""
+    source = (SOURCE / "src" / "web" / "request.c").read_text()
+    read = set(re.findall(r'\{"([A-Z_]+)", offsetof', source))
+    passed = set(re.findall(r"^fastcgi_param +([A-Z_]+)", (SOURCE / "nginx" / "bellhop_params").read_text(), re.M))
+    assert {name for name in read if not name.startswith("BELLHOP_")} - passed == {"HTTP_X_REQUEST_ID"}
+    assert passed <= read
+
+
+def test_lighttpd_passes_what_we_read(tmp_path):
+    with WebServer("lighttpd", tmp_path) as server, server.api() as api:
+        headers = {name: f"value of {name}" for name in FROM_HEADERS}
+        server.call("POST", "/chat/v1/x?y=%41", headers=headers, content=b"{}")
+        request = api.requests.get(timeout=DEADLINE)
+        for header, name in FROM_HEADERS.items():
+            assert request[name] == f"value of {header}"
+        assert request["REQUEST_URI"] == "/chat/v1/x?y=%41"
+        assert request["REQUEST_METHOD"] == "POST" and request["CONTENT_LENGTH"] == "2"
+        assert request["REMOTE_ADDR"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("header, value", SPOOFS)
+def test_no_header_becomes_an_identity(web, header, value):
+    head = f"GET /chat/v1/auth?BELLHOP_USER=root-admin HTTP/1.1\nHost: localhost\n{header}: {value}\n{header}: {value}\n"
+    with web.api() as api, web.raw(head):
+        request = api.requests.get(timeout=DEADLINE)
+    assert not [name for name in request.names() if name.startswith(("BELLHOP_", "REMOTE_USER", "AUTH_TYPE"))]
+    assert "HTTP_AUTHORIZATION" not in request.names()
+
+
+@pytest.mark.parametrize("path", ["/chat/v1/tickets/T%2D1/messages", "/chat/v1/tickets/a%2Fb/messages", "/chat/v1/tickets/T-1/messages?x=%2B%20", "/chat/a.php"])
+def test_the_raw_uri_is_passed(web, path):
+    with web.api() as api, web.raw(f"GET {path} HTTP/1.1\nHost: localhost\n"):
+        assert api.requests.get(timeout=DEADLINE)["REQUEST_URI"] == path
+
+
+# ---- who goes where, and how
+
+
+STREAMS = ["/chat/v1/tickets/T-1/stream", "/chat/v1/stream?tickets=T-1", "/chat/v1/tickets/T-1/poll?wait=1", "/chat/v1/poll?tickets=T-1"]
+
+
+@pytest.mark.parametrize("path", STREAMS)
+def test_streams_and_polls_go_to_push(web, path):
+    with web.push() as push, web.raw(f"GET {path} HTTP/1.1\nHost: localhost\n"):
+        assert push.requests.get(timeout=DEADLINE)["REQUEST_URI"] == path
+
+
+def test_a_stream_comes_through_frame_by_frame(web):
+    """Each frame is written only after the one before it has arrived: a buffer would hold it up."""
+    arrived = threading.Semaphore(0)
+
+    def answer(_, write):
+        write(b"Status: 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+        for number in range(20):
+            write(f"data: {number}\n\n".encode())
+            assert arrived.acquire(timeout=DEADLINE)
+
+    with web.push(answer), httpx.stream("GET", web.url + STREAMS[0], timeout=DEADLINE, trust_env=False) as response:
+        seen = ""
+        for piece in response.iter_text():
+            seen += piece
+            for _ in range(piece.count("data:")):
+                arrived.release()
+    assert re.findall(r"data: (\d+)", seen) == [str(number) for number in range(20)]
+
+
+def test_a_closed_stream_is_noticed(web):
+    """The daemon's next write fails, or is the last that it can make: the heartbeat finds out."""
+    noticed = threading.Event()
+
+    def answer(_, write):
+        write(b"Status: 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n")
+        try:
+            for _ in itertools.repeat(None, 100000):
+                write(b": ka\n\n" * 100)
+        except OSError:
+            noticed.set()
+
+    with web.push(answer) as push:
+        connection = web.raw(f"GET {STREAMS[0]} HTTP/1.1\nHost: localhost\n")
+        push.requests.get(timeout=DEADLINE)
+        connection.close()
+        assert noticed.wait(DEADLINE)
+
+
+def test_a_slow_sender_does_not_hold_a_worker(web):
+    head = "POST /chat/v1/tickets/T-1/messages HTTP/1.1\nHost: localhost\nContent-Length: 20\n"
+    with web.api() as api, web.raw(head, b"0123456789") as slow:
+        assert web.call("GET", "/chat/v1/healthz").status_code == 200
+        assert api.requests.get(timeout=DEADLINE)["REQUEST_METHOD"] == "GET"
+        assert api.requests.empty()
+        slow.sendall(b"0123456789")
+        assert api.requests.get(timeout=DEADLINE).body == b"01234567890123456789"
+
+
+def test_a_slow_reader_does_not_hold_a_worker(web):
+    done = threading.Event()
+
+    def answer(_, write):
+        write(b"Status: 200 OK\r\nContent-Type: application/json\r\n\r\n" + b" " * 8_000_000)
+        done.set()
+
+    with web.api(answer), web.raw("GET /chat/v1/tickets/T-1/messages HTTP/1.1\nHost: localhost\n"):
+        assert done.wait(DEADLINE)
+
+
+def test_a_body_over_our_limit_reaches_us(web):
+    """So that the refusal is bellhop's own, with its code."""
+    with web.api() as api:
+        web.call("POST", content=b"x" * 70_000)
+        assert len(api.requests.get(timeout=DEADLINE).body) == 70_000
+
+
+# ---- what nginx says itself
+
+
+def check_nginx_problem(response, status, code):
+    assert check_problem(response, status, code)["request_id"]
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert "<" not in response.text
+
+
+def test_nginx_without_a_daemon(nginx):
+    nginx.api().close()
+    response = nginx.call()
+    check_nginx_problem(response, 503, "unavailable")
+    assert int(response.headers["Retry-After"]) >= 1 and response.headers["Bellhop-Mode"] == "down"
+    nginx.push().close()
+    check_nginx_problem(nginx.call(path=STREAMS[2]), 503, "unavailable")
+
+
+def test_nginx_tells_a_stream_without_a_daemon_to_come_back(nginx):
+    nginx.push().close()
+    response = nginx.call(path=STREAMS[0])
+    assert response.status_code == 200
+    assert response.headers["Content-Type"].startswith("text/event-stream")
+    bye = re.fullmatch(r"retry: (\d+)\nevent: bye\ndata: (.*)\n\n", response.text)
+    assert json.loads(bye[2]) == {"code": "unavailable", "retry_ms": int(bye[1])}
+
+
+def test_nginx_refuses_a_huge_body(nginx):
+    with nginx.api():
+        check_nginx_problem(nginx.call("POST", content=b"x" * 2_000_000), 413, "too_large")
+
+
+def test_nginx_limits_an_address_but_not_this_machine(nginx):
+    with nginx.api(), httpx.Client(base_url=nginx.url, trust_env=False, timeout=DEADLINE) as client:
+        here = [client.get("/chat/v1/healthz") for _ in range(700)]
+        assert {response.status_code for response in here} == {200}
+        stranger = {"X-Test-Address": "192.0.2.7"}
+        refused = (client.get("/chat/v1/healthz", headers=stranger) for _ in range(5000))
+        response = next(response for response in refused if response.status_code != 200)
+    check_nginx_problem(response, 429, "rate_limited")
+    assert int(response.headers["Retry-After"]) >= 1
+
+
+# ---- the whole way, through the real daemons
+
+
+@pytest.fixture(params=["nginx", "lighttpd"])
+def whole(request):
+    name = "stack" if request.param == "nginx" else "lighttpd_stack"
+    return request.getfixturevalue(name)
+
+
+@pytest.mark.parametrize("http2", [False, True], ids=["http1", "http2"])
+def test_a_message_appears_in_the_stream_of_another_connection(whole, ticket, http2):
+    site = whole.site
+    context = ssl.create_default_context(cafile=site.ca)
+    bob = {"Authorization": "Bearer " + site.token("bob", role="requester", tickets=[ticket])}
+    alice = {"Authorization": "Bearer " + site.token("alice")}
+    url = f"{site.url}/v1/tickets/{ticket}"
+    options = {"http1": not http2, "http2": http2, "verify": context, "timeout": DEADLINE, "trust_env": False}
+    with httpx.Client(**options) as listener, httpx.Client(**options) as sender:
+        with listener.stream("GET", url + "/stream", headers=bob) as stream:
+            assert stream.status_code == 200
+            assert stream.http_version == ("HTTP/2" if http2 else "HTTP/1.1")
+            assert stream.headers["Content-Type"].startswith("text/event-stream")
+            seen, pieces = "", stream.iter_text()
+            while "event: hello" not in seen:
+                seen += next(pieces)
+            for number in range(5):
+                answer = sender.post(url + "/messages", headers=alice, json={"content": f"number {number}"})
+                assert answer.status_code == 201, answer.text
+                while f"number {number}" not in seen:
+                    seen += next(pieces)
+
+
+def test_old_tls_is_refused(whole):
+    port = httpx.URL(whole.site.url).port
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE) as connection:
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            context.wrap_socket(connection)
+
+
+@pytest.mark.parametrize("server", ["nginx", "lighttpd"])
+def test_identity_by_parameter_cannot_be_spoofed(server, make_directory):
+    """Even where bellhop trusts the web server's word, a client cannot put words into its mouth."""
+    with Stack(make_directory(), server=server, env={"BELLHOP_TRUST_PARAMS": "yes"}) as stack:
+        site = stack.site
+        for header, value in SPOOFS:
+            for path in ("/v1/auth", "/v1/tickets/T-1/messages?BELLHOP_USER=alice", "/v1/tickets/T-1/poll?wait=0"):
+                answer = httpx.get(site.url + path, headers={header: value}, verify=site.ca, trust_env=False)
+                assert answer.status_code in (400, 401), f"{header} on {path}: {answer.status_code}"
