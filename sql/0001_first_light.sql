@@ -123,7 +123,7 @@ CREATE TABLE bellhop.ticket (
 -- kind: m message, e edit, d deletion, p participant change, t ticket change.
 -- message_kind: t text, n note, s system; only of messages.
 -- A message's row holds its present text; an edit or deletion is a row that names its target.
--- n, n_public and prev_public are fixed at insert, for all kinds.
+-- n, n_public and prev_public are fixed at insert, for all kinds; own and own_public for messages.
 CREATE TABLE bellhop.event (
 	ticket_id     text COLLATE "C" NOT NULL,
 	seq           bigint NOT NULL,
@@ -135,6 +135,8 @@ CREATE TABLE bellhop.event (
 	edited_at     timestamptz,
 	deleted_at    timestamptz,
 	rev           integer NOT NULL DEFAULT 0,
+	own           integer,              -- messages of this sender here, up to and with this one
+	own_public    integer,              -- of them, those that are not notes
 	kind          "char" NOT NULL CHECK (kind IN ('m', 'e', 'd', 'p', 't')),
 	message_kind  "char" CHECK (message_kind IN ('t', 'n', 's')),
 	is_public     boolean NOT NULL,
@@ -147,15 +149,14 @@ CREATE TABLE bellhop.event (
 	detail        text,                 -- of participant and ticket changes: a JSON object
 	PRIMARY KEY (ticket_id, seq),
 	CHECK ((kind = 'm') = (message_kind IS NOT NULL)),
-	CHECK ((kind = 'm') = (uid IS NOT NULL)),
+	CHECK ((kind = 'm') = (uid IS NOT NULL AND own IS NOT NULL AND own_public IS NOT NULL)),
 	CHECK ((kind IN ('e', 'd')) = (target IS NOT NULL))
 ) PARTITION BY HASH (ticket_id);
 
 -- A send that is repeated finds its first result.
 CREATE UNIQUE INDEX event_uid ON bellhop.event (ticket_id, sender_id, uid) WHERE kind = 'm';
--- Unread counts: one's own messages after a mark, and the deleted ones.
-CREATE INDEX event_own ON bellhop.event (ticket_id, sender_id, seq) INCLUDE (is_public)
-	WHERE kind = 'm';
+-- One's own messages after a mark are counted by subtraction too, and need to be found.
+CREATE INDEX event_own ON bellhop.event (ticket_id, sender_id, seq) WHERE kind = 'm';
 CREATE INDEX event_deleted ON bellhop.event (ticket_id, seq) INCLUDE (sender_id, is_public)
 	WHERE deleted_at IS NOT NULL;
 -- The sweep: what was committed lately, in all tickets.
@@ -186,7 +187,7 @@ CREATE TABLE bellhop.receipt (
 
 DO $$
 DECLARE
-	partitions CONSTANT integer := 8;
+	partitions CONSTANT integer := 4;
 	parent text;
 	storage text;
 BEGIN
@@ -278,6 +279,8 @@ DECLARE
 	v_is_public CONSTANT boolean := p_kind <> 'n';
 	v_is_member boolean;
 	v_is_removed boolean;
+	v_own integer;
+	v_own_public integer;
 BEGIN
 	SELECT * INTO t FROM bellhop.ticket WHERE ticket_id = p_ticket FOR NO KEY UPDATE;
 	IF NOT FOUND AND p_grant > 0 THEN
@@ -290,7 +293,8 @@ BEGIN
 	  FROM bellhop.deployment d
 	  LEFT JOIN bellhop.participant p ON p.ticket_id = p_ticket AND p.user_id = p_sender
 	  LEFT JOIN bellhop.event m
-	    ON m.ticket_id = p_ticket AND m.sender_id = p_sender AND m.uid = p_uid AND m.kind = 'm';
+	    ON m.ticket_id = p_ticket AND m.sender_id = p_sender AND m.uid = p_uid AND m.kind = 'm'
+	 WHERE d.is_only;
 
 	IF e.seq IS NOT NULL THEN
 		-- A deleted message has lost its digest; what was sent can no longer be told.
@@ -317,11 +321,16 @@ BEGIN
 	IF v_outcome = 'p' THEN
 		t := NULL; -- who may not act is not told whether the ticket exists
 	ELSIF v_outcome = 'c' THEN
-		INSERT INTO bellhop.event (ticket_id, seq, n, n_public, prev_public, sent_at, rev, kind,
-			message_kind, is_public, sender_id, uid, sender_name, digest, content)
+		SELECT m.own, m.own_public INTO v_own, v_own_public FROM bellhop.event m
+		 WHERE m.ticket_id = p_ticket AND m.sender_id = p_sender AND m.kind = 'm'
+		 ORDER BY m.seq DESC LIMIT 1;
+		INSERT INTO bellhop.event (ticket_id, seq, n, n_public, prev_public, sent_at, rev, own,
+			own_public, kind, message_kind, is_public, sender_id, uid, sender_name,
+			digest, content)
 		VALUES (p_ticket, t.last_seq + 1, t.n + 1, t.n_public + v_is_public::integer,
-			t.last_public, clock_timestamp(), 1, 'm', p_kind, v_is_public, p_sender, p_uid,
-			p_name, p_digest, p_content)
+			t.last_public, clock_timestamp(), 1, coalesce(v_own, 0) + 1,
+			coalesce(v_own_public, 0) + v_is_public::integer, 'm', p_kind, v_is_public,
+			p_sender, p_uid, p_name, p_digest, p_content)
 		RETURNING * INTO e;
 		UPDATE bellhop.ticket
 		   SET last_seq = e.seq, n = e.n, n_public = e.n_public,

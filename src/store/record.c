@@ -158,25 +158,31 @@ int record_parse_send(const PGresult *result, struct str ticket, struct record_s
 /* ---- one ticket ---- */
 
 /*
- * Unread is the difference of the counts at the two ends, less one's own messages and the deleted
- * ones of others in between; each by an index that leads there. $3 false: not counted at all.
+ * Unread is the difference of the counts at the two ends, less one's own messages in between (again
+ * a difference, of the counts that the first and the last of them carry) and less the deleted ones
+ * of others. $3 false: not counted at all.
  */
+#define OWN_LATERAL                                                                \
+	" LEFT JOIN LATERAL (SELECT own, own_public, is_public FROM bellhop.event" \
+	" WHERE $3::boolean AND ticket_id = $1 AND sender_id = $2 AND kind = 'm'"  \
+	" AND seq > coalesce(r.seq, 0) ORDER BY seq"
+
 static const struct pg_query query_open = {
 	.name = "open",
 	.sql = "SELECT " TICKET_COLUMNS ","
 	       " p.user_id IS NOT NULL, p.removed_at IS NOT NULL, p.role, coalesce(r.seq, 0),"
-	       " CASE WHEN $3::boolean THEN"
-	       "  t.n - greatest(r.n, t.first_n) - own.n - gone.n END,"
-	       " CASE WHEN $3::boolean THEN"
-	       "  t.n_public - greatest(r.n_public, t.first_n_public) - own.n_public - gone.n_public END" TICKET_FROM
+	       " CASE WHEN $3::boolean THEN t.n - greatest(r.n, t.first_n)"
+	       "  - coalesce(newest.own - oldest.own + 1, 0) - gone.n END,"
+	       " CASE WHEN $3::boolean THEN t.n_public - greatest(r.n_public, t.first_n_public)"
+	       "  - coalesce(newest.own_public - oldest.own_public + oldest.is_public::integer, 0)"
+	       "  - gone.n_public END" TICKET_FROM
 	       " LEFT JOIN bellhop.participant p ON p.ticket_id = $1 AND p.user_id = $2"
-	       " LEFT JOIN bellhop.receipt r ON r.ticket_id = $1 AND r.user_id = $2"
-	       " CROSS JOIN LATERAL (SELECT count(*) AS n, count(*) FILTER (WHERE is_public) AS n_public"
-	       "  FROM bellhop.event WHERE $3::boolean AND ticket_id = $1 AND sender_id = $2"
-	       "  AND kind = 'm' AND seq > coalesce(r.seq, 0)) own"
+	       " LEFT JOIN bellhop.receipt r ON r.ticket_id = $1 AND r.user_id = $2" OWN_LATERAL
+	       " DESC LIMIT 1) newest ON true" OWN_LATERAL " LIMIT 1) oldest ON true"
 	       " CROSS JOIN LATERAL (SELECT count(*) AS n, count(*) FILTER (WHERE is_public) AS n_public"
 	       "  FROM bellhop.event WHERE $3::boolean AND ticket_id = $1 AND sender_id <> $2"
-	       "  AND deleted_at IS NOT NULL AND seq > coalesce(r.seq, 0)) gone",
+	       "  AND deleted_at IS NOT NULL AND seq > coalesce(r.seq, 0)) gone"
+	       " WHERE d.is_only",
 };
 
 static void put_open(struct pg_stmt *stmt, struct str ticket, struct str user, bool is_counting)
@@ -291,28 +297,27 @@ int record_parse_participant(const PGresult *result, size_t i,
 static const struct pg_query query_page_down = {
 	.name = "page_down",
 	.sql = "SELECT " TICKET_COLUMNS ", " EVENT_COLUMNS TICKET_FROM PAGE_LATERAL
-	       " AND seq < $3 ORDER BY seq DESC LIMIT $4) e ON true ORDER BY e.seq DESC",
+	       " AND seq < $3 ORDER BY seq DESC LIMIT $4) e ON true WHERE d.is_only ORDER BY e.seq DESC",
 };
 
 static const struct pg_query query_page_up = {
 	.name = "page_up",
 	.sql = "SELECT " TICKET_COLUMNS ", " EVENT_COLUMNS TICKET_FROM PAGE_LATERAL
-	       " AND seq < $3 AND seq > $5 ORDER BY seq LIMIT $4) e ON true ORDER BY e.seq",
+	       " AND seq < $3 AND seq > $5 ORDER BY seq LIMIT $4) e ON true WHERE d.is_only ORDER BY e.seq",
 };
 
 static const struct pg_query query_range = {
 	.name = "range",
 	.sql = "SELECT " TICKET_COLUMNS ", " EVENT_COLUMNS TICKET_FROM
 	       " LEFT JOIN LATERAL (SELECT * FROM bellhop.event_now WHERE ticket_id = $1"
-	       " AND seq >= $2 AND seq <= $3 ORDER BY seq LIMIT $4) e ON true ORDER BY e.seq",
+	       " AND seq >= $2 AND seq <= $3 ORDER BY seq LIMIT $4) e ON true WHERE d.is_only ORDER BY e.seq",
 };
 
-/* Numbers are dense: the newest ones are those above a difference. */
 static const struct pg_query query_tail = {
 	.name = "tail",
 	.sql = "SELECT " TICKET_COLUMNS ", " EVENT_COLUMNS TICKET_FROM
 	       " LEFT JOIN LATERAL (SELECT * FROM bellhop.event_now WHERE ticket_id = $1"
-	       " AND seq > t.last_seq - $2::bigint ORDER BY seq) e ON true ORDER BY e.seq",
+	       " ORDER BY seq DESC LIMIT $2) e ON true WHERE d.is_only ORDER BY e.seq",
 };
 
 static int clamp_limit(int limit)
@@ -400,7 +405,7 @@ static const struct pg_query query_watch = {
 	       "  JOIN bellhop.ticket t ON t.ticket_id = w.ticket_id AND t.last_seq > w.seq"
 	       "  CROSS JOIN LATERAL (SELECT * FROM bellhop.event_now n WHERE n.ticket_id = w.ticket_id"
 	       "   AND n.seq > w.seq ORDER BY n.seq LIMIT $3) e)"
-	       " ON true ORDER BY w.place, e.seq",
+	       " ON true WHERE d.is_only ORDER BY w.place, e.seq",
 };
 
 void record_put_watch(struct pg_stmt *stmt, const struct str *tickets, const int64_t *seqs,
@@ -456,7 +461,8 @@ static const struct pg_query query_sweep = {
 	.name = "sweep",
 	.sql = "SELECT d.epoch, now(), s.ticket_id, s.first_seq, s.last_seq, e.uid"
 	       " FROM bellhop.deployment d LEFT JOIN bellhop.sweep($1) s ON true"
-	       " LEFT JOIN bellhop.event e ON e.ticket_id = s.ticket_id AND e.seq = s.last_seq",
+	       " LEFT JOIN bellhop.event e ON e.ticket_id = s.ticket_id AND e.seq = s.last_seq"
+	       " WHERE d.is_only",
 };
 
 void record_put_sweep(struct pg_stmt *stmt, int64_t since_us)
@@ -498,7 +504,8 @@ int record_parse_swept(const PGresult *result, size_t i, struct record_swept *sw
 
 static const struct pg_query query_tails = {
 	.name = "tails",
-	.sql = "SELECT ticket_id, last_seq FROM bellhop.ticket WHERE ticket_id = ANY($1::text[])",
+	.sql = "SELECT t.ticket_id, t.last_seq FROM unnest($1::text[]) AS w(ticket_id)"
+	       " JOIN bellhop.ticket t ON t.ticket_id = w.ticket_id",
 };
 
 void record_put_tails(struct pg_stmt *stmt, const struct str *tickets, size_t count)
