@@ -17,8 +17,8 @@
 #include "cli/client.h"
 #include "cli/commands.h"
 #include "cli/event_text.h"
+#include "cli/json_get.h"
 #include "web/ids.h"
-#include "web/json_read.h"
 #include "web/json_write.h"
 
 enum {
@@ -204,8 +204,7 @@ static enum err attempt(const struct invocation *in, struct http *http, const st
 /* 412: what was said in between, so that one can read it before saying it again. */
 static void show_newer(const struct json_read_value *problem)
 {
-	const struct json_read_value *message =
-		json_read_first(json_read_find(problem, "messages"));
+	const struct json_read_value *message = json_get_first(problem, "messages");
 
 	for (; message != NULL; message = json_read_next(message)) {
 		struct buf line;
@@ -232,8 +231,7 @@ static int conclude(const struct invocation *in, const struct http_answer *answe
 		puts("spooled");
 		status = COMMAND_OK;
 	} else if (answer->status < 300 &&
-		   json_read_int(json_read_find(json_read_root(json), "seq"), 1, INT64_MAX, &seq) ==
-			   0) {
+		   json_get_int(json_read_root(json), "seq", 1, INT64_MAX, &seq) == 0) {
 		printf("%lld\n", (long long)seq);
 		status = COMMAND_OK;
 	} else {

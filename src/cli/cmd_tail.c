@@ -14,10 +14,10 @@
 #include "cli/commands.h"
 #include "cli/escape.h"
 #include "cli/event_text.h"
+#include "cli/json_get.h"
 #include "cli/sse_reader.h"
 #include "web/cursor.h"
 #include "web/ids.h"
-#include "web/json_read.h"
 #include "web/json_write.h"
 
 enum {
@@ -86,9 +86,9 @@ static void put_json_line(struct tail *tail, const struct sse_reader_event *even
 /* The server says good-bye: come back when it says, or not at all. */
 static void take_bye(struct tail *tail, const struct json_read_value *data)
 {
-	struct str code = json_read_str(json_read_find(data, "code"));
+	struct str code = json_get_str(data, "code");
 
-	if (json_read_int(json_read_find(data, "retry_ms"), 0, INT32_MAX, &tail->bye_retry_ms) != 0)
+	if (json_get_int(data, "retry_ms", 0, INT32_MAX, &tail->bye_retry_ms) != 0)
 		tail->bye_retry_ms = -1;
 	if (str_eq_c(code, "token_expired") || str_eq_c(code, "token_revoked"))
 		tail->verdict = SHUT_OUT;

@@ -5,14 +5,10 @@
 #include "cli/event_text.h"
 
 #include "cli/escape.h"
+#include "cli/json_get.h"
 
 /* Further lines of a text: no line of ours begins like that. */
 #define INDENT "        "
-
-static struct str member(const struct json_read_value *object, const char *key)
-{
-	return json_read_str(json_read_find(object, key));
-}
 
 static void put_word(struct buf *out, struct str word, const char *otherwise)
 {
@@ -37,14 +33,14 @@ static void put_time(struct buf *out, struct str time)
 
 static void put_sender(struct buf *out, const struct json_read_value *message)
 {
-	struct str name = member(message, "sender_name");
+	struct str name = json_get_str(message, "sender_name");
 
-	put_word(out, name.p != NULL ? name : member(message, "sender_id"), "?");
+	put_word(out, name.p != NULL ? name : json_get_str(message, "sender_id"), "?");
 }
 
 static void put_content(struct buf *out, const struct json_read_value *message)
 {
-	struct str content = member(message, "content");
+	struct str content = json_get_str(message, "content");
 
 	if (content.p == NULL)
 		buf_puts(out, "(deleted)");
@@ -55,10 +51,10 @@ static void put_content(struct buf *out, const struct json_read_value *message)
 
 void event_text_put_message(struct buf *out, const struct json_read_value *message)
 {
-	struct str kind = member(message, "kind");
+	struct str kind = json_get_str(message, "kind");
 
-	put_time(out, member(message, "sent_at"));
-	put_word(out, member(message, "seq"), "-");
+	put_time(out, json_get_str(message, "sent_at"));
+	put_word(out, json_get_str(message, "seq"), "-");
 	buf_puts(out, "  ");
 	if (str_eq_c(kind, "system")) {
 		buf_puts(out, "* ");
@@ -71,8 +67,8 @@ void event_text_put_message(struct buf *out, const struct json_read_value *messa
 
 static void put_head(struct buf *out, const struct json_read_value *event, const char *time)
 {
-	put_time(out, member(event, time));
-	put_word(out, member(event, "event_seq"), "-");
+	put_time(out, json_get_str(event, time));
+	put_word(out, json_get_str(event, "event_seq"), "-");
 	buf_puts(out, "  ");
 }
 
@@ -81,7 +77,7 @@ static void put_edited(struct buf *out, const struct json_read_value *message)
 	put_head(out, message, "edited_at");
 	put_sender(out, message);
 	buf_puts(out, " edited ");
-	put_word(out, member(message, "seq"), "?");
+	put_word(out, json_get_str(message, "seq"), "?");
 	buf_puts(out, ": ");
 	put_content(out, message);
 }
@@ -89,20 +85,20 @@ static void put_edited(struct buf *out, const struct json_read_value *message)
 static void put_deleted(struct buf *out, const struct json_read_value *message)
 {
 	put_head(out, message, "deleted_at");
-	put_word(out, member(message, "deleted_by"), "somebody");
+	put_word(out, json_get_str(message, "deleted_by"), "somebody");
 	buf_puts(out, " deleted ");
-	put_word(out, member(message, "seq"), "?");
+	put_word(out, json_get_str(message, "seq"), "?");
 	buf_putc(out, '\n');
 }
 
 static void put_participant(struct buf *out, const struct json_read_value *event)
 {
-	struct str role = member(event, "role");
+	struct str role = json_get_str(event, "role");
 
 	put_head(out, event, "at");
-	put_word(out, member(event, "by"), "somebody");
+	put_word(out, json_get_str(event, "by"), "somebody");
 	buf_puts(out, role.p != NULL ? " added " : " removed ");
-	put_word(out, member(event, "user_id"), "?");
+	put_word(out, json_get_str(event, "user_id"), "?");
 	if (role.p != NULL) {
 		buf_puts(out, " as ");
 		escape_text(out, role, NULL);
@@ -112,12 +108,12 @@ static void put_participant(struct buf *out, const struct json_read_value *event
 
 static void put_ticket(struct buf *out, const struct json_read_value *event)
 {
-	struct str title = member(event, "title");
+	struct str title = json_get_str(event, "title");
 
 	put_head(out, event, "at");
-	put_word(out, member(event, "by"), "somebody");
+	put_word(out, json_get_str(event, "by"), "somebody");
 	buf_puts(out, " set the ticket to ");
-	put_word(out, member(event, "status"), "?");
+	put_word(out, json_get_str(event, "status"), "?");
 	if (title.n > 0) {
 		buf_puts(out, ": ");
 		escape_text(out, title, NULL);
@@ -128,11 +124,11 @@ static void put_ticket(struct buf *out, const struct json_read_value *event)
 static void put_gap(struct buf *out, const struct json_read_value *event)
 {
 	buf_puts(out, "-- gap from ");
-	put_word(out, member(event, "from"), "?");
+	put_word(out, json_get_str(event, "from"), "?");
 	buf_puts(out, " to ");
-	put_word(out, member(event, "to"), "?");
+	put_word(out, json_get_str(event, "to"), "?");
 	buf_puts(out, ": ");
-	put_word(out, member(event, "reason"), "?");
+	put_word(out, json_get_str(event, "reason"), "?");
 	buf_putc(out, '\n');
 }
 
@@ -147,30 +143,30 @@ static void put_pending(struct buf *out, const struct json_read_value *message)
 static void put_rejected(struct buf *out, const struct json_read_value *event)
 {
 	buf_puts(out, "-- rejected: ");
-	put_word(out, member(event, "client_msg_id"), "?");
+	put_word(out, json_get_str(event, "client_msg_id"), "?");
 	buf_puts(out, ": ");
-	put_word(out, member(event, "code"), "?");
+	put_word(out, json_get_str(event, "code"), "?");
 	buf_putc(out, '\n');
 }
 
 static void put_mode(struct buf *out, const struct json_read_value *event)
 {
 	buf_puts(out, "-- mode ");
-	put_word(out, member(event, "mode"), "?");
+	put_word(out, json_get_str(event, "mode"), "?");
 	buf_putc(out, '\n');
 }
 
 static void put_revoked(struct buf *out, const struct json_read_value *event)
 {
 	buf_puts(out, "-- no longer allowed: ");
-	put_word(out, member(event, "ticket_id"), "?");
+	put_word(out, json_get_str(event, "ticket_id"), "?");
 	buf_putc(out, '\n');
 }
 
 static void put_bye(struct buf *out, const struct json_read_value *event)
 {
 	buf_puts(out, "-- bye: ");
-	put_word(out, member(event, "code"), "?");
+	put_word(out, json_get_str(event, "code"), "?");
 	buf_putc(out, '\n');
 }
 

@@ -10,7 +10,7 @@
 #include <strings.h>
 
 #include "cli/escape.h"
-#include "web/json_read.h"
+#include "cli/json_get.h"
 
 enum {
 	BODY_MAX = 16 << 20,
@@ -321,7 +321,7 @@ enum err http_stream(struct http *http, const struct http_request *request, http
 static void put_member(struct buf *out, const char *before, const struct json_read_value *value,
 		       const char *key)
 {
-	struct str text = json_read_str(json_read_find(value, key));
+	struct str text = json_get_str(value, key);
 
 	if (text.p == NULL)
 		return;
@@ -331,7 +331,7 @@ static void put_member(struct buf *out, const char *before, const struct json_re
 
 static void describe_problem(const struct json_read_value *problem, struct buf *out)
 {
-	const struct json_read_value *error = json_read_first(json_read_find(problem, "errors"));
+	const struct json_read_value *error = json_get_first(problem, "errors");
 
 	put_member(out, " ", problem, "code");
 	put_member(out, ": ", problem, "detail");

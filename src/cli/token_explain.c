@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "cli/escape.h"
-#include "web/json_read.h"
+#include "cli/json_get.h"
 
 /* Seconds that a clock can show; beyond them a claim is only a number. */
 #define TIME_MAX INT64_C(253402300799)
@@ -46,10 +46,8 @@ static void put_time(struct buf *out, const char *label, const struct json_read_
 	buf_puts(out, at_s > now_s ? ")\n" : " ago)\n");
 }
 
-static void put_text(struct buf *out, const char *label, const struct json_read_value *claim)
+static void put_text(struct buf *out, const char *label, struct str text)
 {
-	struct str text = json_read_str(claim);
-
 	if (text.p == NULL)
 		return;
 	buf_printf(out, "%-9s ", label);
@@ -59,20 +57,18 @@ static void put_text(struct buf *out, const char *label, const struct json_read_
 
 static void put_tickets(struct buf *out, const struct json_read_value *claims)
 {
-	const struct json_read_value *tickets = json_read_find(claims, "tickets");
-	const struct json_read_value *ticket;
-	struct str role = json_read_str(json_read_find(claims, "role"));
+	const struct json_read_value *ticket = json_get_first(claims, "tickets");
+	struct str role = json_get_str(claims, "role");
 
 	buf_puts(out, "tickets   ");
 	if (str_eq_c(role, "service") || str_eq_c(role, "admin")) {
 		buf_printf(out, "all, by its role\n");
-	} else if (str_eq_c(json_read_str(tickets), "*")) {
+	} else if (str_eq_c(json_get_str(claims, "tickets"), "*")) {
 		buf_puts(out, "all\n");
-	} else if (json_read_count(tickets) == 0) {
+	} else if (ticket == NULL) {
 		buf_puts(out, "those that the user participates in\n");
 	} else {
-		for (ticket = json_read_first(tickets); ticket != NULL;
-		     ticket = json_read_next(ticket)) {
+		for (; ticket != NULL; ticket = json_read_next(ticket)) {
 			escape_text(out, json_read_str(ticket), NULL);
 			buf_putc(out, ' ');
 		}
@@ -89,13 +85,13 @@ static void put_claims(struct buf *out, struct str payload, int64_t now_ms)
 	if (json_read(payload, &json, &error) != JSON_READ_OK)
 		return;
 	claims = json_read_root(json);
-	put_text(out, "user", json_read_find(claims, "sub"));
-	put_text(out, "name", json_read_find(claims, "name"));
-	put_text(out, "role", json_read_find(claims, "role"));
+	put_text(out, "user", json_get_str(claims, "sub"));
+	put_text(out, "name", json_get_str(claims, "name"));
+	put_text(out, "role", json_get_str(claims, "role"));
 	put_tickets(out, claims);
-	put_time(out, "issued", json_read_find(claims, "iat"), now_ms / 1000);
-	put_time(out, "begins", json_read_find(claims, "nbf"), now_ms / 1000);
-	put_time(out, "expires", json_read_find(claims, "exp"), now_ms / 1000);
+	put_time(out, "issued", json_get(claims, "iat"), now_ms / 1000);
+	put_time(out, "begins", json_get(claims, "nbf"), now_ms / 1000);
+	put_time(out, "expires", json_get(claims, "exp"), now_ms / 1000);
 	json_read_free(json);
 }
 

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "web/json_read.h"
+#include "cli/json_get.h"
 
 enum { PAGE_MAX = 16 << 20 };
 
@@ -155,14 +155,14 @@ static int ask(struct reader *reader)
 static bool is_right(const struct reader *reader, const struct json_read_value *page)
 {
 	const struct options *options = reader->all->client->options;
-	const struct json_read_value *messages = json_read_find(page, "messages");
+	const struct json_read_value *messages = json_get(page, "messages");
 	const struct json_read_value *message;
 	bool ours = options->ticket == NULL;
 	int64_t end = reader->before > 0 ? reader->before : newest_of(reader) + 1;
 	int64_t expected = end - 1 < options->limit ? end - 1 : options->limit;
 	int64_t last = ours ? end - 1 - expected : 0;
 
-	if (!json_read_is_array(messages))
+	if (messages == NULL || !json_read_is_array(messages))
 		return false;
 	if (ours && (int64_t)json_read_count(messages) != expected)
 		return false;
@@ -170,9 +170,8 @@ static bool is_right(const struct reader *reader, const struct json_read_value *
 	     message = json_read_next(message)) {
 		int64_t seq;
 
-		if (json_read_int(json_read_find(message, "seq"), 1, INT64_MAX, &seq) != 0 ||
-		    seq <= last || (ours && seq != last + 1) ||
-		    (reader->before > 0 && seq >= reader->before))
+		if (json_get_int(message, "seq", 1, INT64_MAX, &seq) != 0 || seq <= last ||
+		    (ours && seq != last + 1) || (reader->before > 0 && seq >= reader->before))
 			return false;
 		last = seq;
 	}
@@ -194,8 +193,7 @@ static void take_page(struct reader *reader)
 				 (long long)reader->before, STR_ARG(buf_str(&reader->answer)));
 	}
 	if (json != NULL && all->newest_seq == 0)
-		json_read_int(json_read_find(json_read_root(json), "newest_seq"), 1, INT64_MAX,
-			      &all->newest_seq);
+		json_get_int(json_read_root(json), "newest_seq", 1, INT64_MAX, &all->newest_seq);
 	json_read_free(json);
 }
 

@@ -15,7 +15,7 @@ struct pages_counts {
 	size_t wrong;	/* not the page that was asked for */
 	size_t refused; /* another status than 200 */
 	int64_t begun_us, ended_us;
-	char first_trouble[256];
+	char first_trouble[640];
 };
 
 /*

@@ -17,7 +17,7 @@ struct sender_counts {
 	size_t failed;	 /* a final refusal */
 	size_t retried;	 /* attempts beyond the first */
 	int64_t begun_us, ended_us;
-	char first_failure[256];
+	char first_failure[640];
 };
 
 /* All of it is borrowed. NULL if out of memory. */

@@ -22,7 +22,7 @@ struct stream_counts {
 	size_t reopened;
 	size_t refused; /* answers that are no event stream */
 	int64_t last_us;
-	char first_trouble[256];
+	char first_trouble[640];
 };
 
 /* All of it is borrowed. NULL if out of memory. */
