@@ -153,9 +153,9 @@ static enum fcgi_record_step begin(struct fcgi_record_parser *parser, struct buf
 	if (is_ours(parser))
 		return broken(parser, "a request began twice");
 	if (parser->active) {
-		put_end_request(out, parser->record_id, FCGI_RECORD_CANT_MPX);
 		if (++parser->n_managed > MANAGED_MAX)
 			return broken(parser, "too many requests at once");
+		put_end_request(out, parser->record_id, FCGI_RECORD_CANT_MPX);
 		return FCGI_RECORD_MORE;
 	}
 	if (role != ROLE_RESPONDER) {
