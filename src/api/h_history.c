@@ -54,21 +54,22 @@ static struct history *load(struct call *call, const struct history_query *query
 static int read_bound(struct call *call, const struct query *q, const char *name,
 		      enum history_bound bound, struct history_query *query)
 {
-	char pointer[16];
+	char detail[64];
 	int64_t at;
 
 	switch (query_int(q, name, bound == HISTORY_AFTER ? 0 : 1, SEQ_MAX, &at)) {
 	case QUERY_INT_ABSENT:
 		return 0;
 	case QUERY_INT_BAD:
-		snprintf(pointer, sizeof(pointer), "?%s", name);
-		call_refuse_field(call, pointer, "has to be the seq of an event");
+		snprintf(detail, sizeof(detail), "%s has to be the seq of an event", name);
+		call_refuse(call, PROBLEM_INVALID_FIELD, detail);
 		return -1;
 	case QUERY_INT_OK:
 		break;
 	}
 	if (query->bound != HISTORY_NEWEST) {
-		call_refuse_field(call, "", "before, after and around exclude each other");
+		call_refuse(call, PROBLEM_INVALID_FIELD,
+			    "before, after and around exclude each other");
 		return -1;
 	}
 	query->bound = bound;
@@ -94,7 +95,7 @@ static int read_query(struct call *call, struct history_query *query)
 		return -1;
 	}
 	if (query_int(&q, "limit", 1, HISTORY_LIMIT_MAX, &limit) == QUERY_INT_BAD)
-		call_refuse_field(call, "?limit", "has to be a number from 1 to 200");
+		call_refuse(call, PROBLEM_INVALID_FIELD, "limit has to be a number from 1 to 200");
 	else if (read_bound(call, &q, "before", HISTORY_BEFORE, query) == 0 &&
 		 read_bound(call, &q, "after", HISTORY_AFTER, query) == 0 &&
 		 read_bound(call, &q, "around", HISTORY_AROUND, query) == 0)

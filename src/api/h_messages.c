@@ -50,13 +50,16 @@ static void read_content(struct call *call, struct draft *draft)
 {
 	const struct json_read_value *value = json_read_find(json_read_root(call->json), "content");
 
-	if (value == NULL)
+	if (value == NULL) {
 		add_fault(draft, "/content", "is missing");
-	else if (!json_read_is_string(value))
+		return;
+	}
+	if (!json_read_is_string(value)) {
 		add_fault(draft, "/content", "has to be a string");
-	else
-		add_fault(draft, "/content", message_content_fault(json_read_str(value)));
+		return;
+	}
 	draft->send.content = json_read_str(value);
+	add_fault(draft, "/content", message_content_fault(draft->send.content));
 }
 
 static void make_uid(struct draft *draft)

@@ -156,23 +156,22 @@ static void restart_from_record(struct history *h)
 	start(h);
 }
 
+/*
+ * An edit or deletion tells the message's whole state, so the latest one alone counts; a deletion is
+ * the last.
+ */
 static bool apply_change(struct event **message, const struct event *change)
 {
 	struct event changed = **message, *copy;
 
-	if (changed.deleted_at_ms != 0)
+	if (changed.deleted_at_ms != 0 ||
+	    (change->kind == EVENT_EDIT && change->rev <= changed.rev))
 		return true;
-	if (change->kind == EVENT_DELETE) {
-		changed.content = (struct str){0};
-		changed.deleted_at_ms = change->deleted_at_ms;
-		changed.deleted_by = change->deleted_by;
-	} else if (change->rev > changed.rev) {
-		changed.content = change->content;
-		changed.rev = change->rev;
-		changed.edited_at_ms = change->edited_at_ms;
-	} else {
-		return true;
-	}
+	changed.content = change->content;
+	changed.rev = change->rev;
+	changed.edited_at_ms = change->edited_at_ms;
+	changed.deleted_at_ms = change->deleted_at_ms;
+	changed.deleted_by = change->deleted_by;
 	copy = event_copy(&changed);
 	if (copy == NULL)
 		return false;
