@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-The stacks of the integration tests. `stack` and `site` are shared and must stay whole; `breakable`
+The stacks of the integration and browser tests. `stack` and `site` are shared and must stay whole; `breakable`
 is shared too, and mended before each test that takes it.
 """
 
 import itertools
+import pathlib
 import secrets
 import shutil
+import sys
 import tempfile
 
 import pytest
-from stack import Stack
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "integration"))
+
+from stack import Stack  # noqa: E402
 
 RUN = secrets.token_hex(3)
 NUMBERS = itertools.count(1)
