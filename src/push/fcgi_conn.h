@@ -35,29 +35,29 @@ struct fcgi_conn_request {
 	const char *detail; /* static text; NULL without a problem */
 };
 
-/* What a connection tells its server and its owner. */
-struct fcgi_conn_ops {
+/* What a connection tells whoever made it. */
+struct fcgi_server_ops {
 	/* A request is there. The callback may answer at once, or own the connection and do so later. */
-	void (*request)(void *server_arg, struct fcgi_conn *conn,
-			const struct fcgi_conn_request *request);
+	void (*request)(void *arg, struct fcgi_conn *conn, const struct fcgi_conn_request *request);
 
-	/* To the owner: less than FCGI_CONN_LOW bytes wait to be written. At the end of a turn. */
-	void (*drained)(void *owner);
-
-	/* To the owner, once: the connection must not be used any more. */
-	void (*closed)(void *owner, enum fcgi_conn_end end);
-
-	/* To the server, once per connection, owned or not: a descriptor has been given back. */
-	void (*freed)(void *server_arg);
+	/* Once per connection: a descriptor has been given back. */
+	void (*freed)(void *arg);
 };
 
-enum { FCGI_CONN_LOW = 32768 };
+/* What a connection tells its owner. */
+struct fcgi_owner_ops {
+	/* All that was queued has been written. At the end of a turn. */
+	void (*drained)(void *owner);
+
+	/* Once: the connection must not be used any more. */
+	void (*closed)(void *owner, enum fcgi_conn_end end);
+};
 
 struct fcgi_server_opts {
 	struct event_base *base;
 	struct turn *turn;
 	int64_t io_timeout_ms;
-	const struct fcgi_conn_ops *ops;
+	const struct fcgi_server_ops *ops;
 	void *arg;
 };
 
@@ -67,19 +67,22 @@ struct fcgi_server *fcgi_server_new(const struct fcgi_server_opts *opts);
 /* Closes what is open (owners are told). NULL is fine. */
 void fcgi_server_free(struct fcgi_server *server);
 
+/* Closes those that have no request under way: none came yet, or all is answered. */
+void fcgi_server_close_idle(struct fcgi_server *server);
+
 /* Connections, those included that are being closed. */
 size_t fcgi_server_count(const struct fcgi_server *server);
 
 /* Takes over a connected non-blocking socket. -1 when out of memory, with fd closed. */
 int fcgi_conn_start(struct fcgi_server *server, int fd);
 
-/* From now on `owner` is told; NULL: nobody. */
-void fcgi_conn_own(struct fcgi_conn *conn, void *owner);
+/* From now on this owner is told; NULL: nobody. */
+void fcgi_conn_own(struct fcgi_conn *conn, const struct fcgi_owner_ops *ops, void *owner);
 
 /* Queues a frame (it takes a reference), written at the end of the turn. -1 when out of memory. */
 int fcgi_conn_send(struct fcgi_conn *conn, struct frame *frame, enum outq_kind kind);
 
-/* Bytes that wait, all of them and the live ones. */
+/* Bytes that wait: all of them, the live ones. */
 size_t fcgi_conn_waiting(const struct fcgi_conn *conn);
 size_t fcgi_conn_waiting_live(const struct fcgi_conn *conn);
 

@@ -19,6 +19,7 @@
 struct event;
 struct hub;
 struct link;
+struct reader;
 struct ring;
 
 /* What becomes of a link; given by its subscriber. None may free the hub. */
@@ -96,13 +97,14 @@ int64_t hub_newest(const struct hub *hub, enum message_viewer viewer);
 struct ring *hub_ring(struct hub *hub);
 size_t hub_links(const struct hub *hub);
 
-/* What the tail and the chase keep with a hub; see tail.h and chase.h. */
+/* What others keep with a hub. */
 struct hub_keep {
-	void *slot;	   /* reader's slot that watches it, NULL if none */
-	uint32_t partition;
-	bool is_asked;	   /* the record has to be asked once */
-	bool is_known;	   /* its absence from Redis was checked with the record */
-	void *linger;	   /* timer that will free it, NULL while it has links */
+	void *entry;		/* hubs.c: its place in the table */
+	struct reader *reader;	/* tail.c: who follows it, NULL if nobody */
+	unsigned int partition; /* tail.c: set while it is followed */
+	bool is_absence_known;	/* tail.c: that Redis is behind was checked with the record */
+	bool is_asked;		/* chase.c: to be compared with the record */
+	bool has_hole;		/* chase.c: cannot go on before that */
 };
 struct hub_keep *hub_keep(struct hub *hub);
 

@@ -8,23 +8,30 @@
 
 #include "push/outq.h"
 #include "store/mode.h"
+#include "web/ids.h"
 
 struct fcgi_conn;
 struct out;
 
-/* Where a subscription begins, for the first answer. */
-struct out_hello {
-	struct str cursor;
+/* A ticket as the first answer describes it. */
+struct out_ticket {
 	struct str ticket;
-	enum mode mode;
 	int64_t newest_seq; /* for this viewer */
 	struct str status;
 	int64_t unread; /* -1: not known */
 };
 
+/* Where a subscription begins. */
+struct out_hello {
+	struct str cursor;
+	enum mode mode;
+	const struct out_ticket *tickets;
+	size_t n_tickets;
+};
+
 enum out_result {
 	OUT_OK,
-	OUT_SLOW,  /* more live events wait than a client may leave unread; the frame was not queued */
+	OUT_SLOW, /* more live events wait than a client may leave unread; the frame was not queued */
 	OUT_FAILED /* out of memory */
 };
 
@@ -44,20 +51,23 @@ struct out_ops {
 	/* Everything up to now has been given. */
 	void (*caught_up)(struct out *out);
 
-	/* The end, with its reason as in the event bye; the connection is finished afterwards. */
+	/* The end for a reason as in the event bye; finishes the connection. */
 	void (*bye)(struct out *out, const char *code, int64_t retry_ms);
 
 	void (*free)(struct out *out);
 };
 
-/* The owner is told when the form itself has come to the end, once; static text says why. */
-typedef void out_ended_cb(void *owner, const char *reason);
-
 struct out {
 	const struct out_ops *ops;
 	struct fcgi_conn *conn;
-	char request_id[65];
-	out_ended_cb *ended;
+	bool is_stream; /* goes on after the first events */
+	char request_id[IDS_REQUEST_MAX + 1];
+
+	/* To the owner, once: the form itself has come to its end; static text says why. */
+	void (*ended)(void *owner, const char *reason);
+
+	/* Asks the owner: is there more than what it has given so far? */
+	bool (*has_more)(void *owner);
 	void *owner;
 };
 

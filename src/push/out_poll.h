@@ -6,6 +6,7 @@
 #include "push/out.h"
 
 struct event_base;
+struct turn;
 
 enum { OUT_POLL_EVENTS_MAX = 200, OUT_POLL_WAIT_DEFAULT_S = 25, OUT_POLL_WAIT_MAX_S = 55 };
 
@@ -16,10 +17,7 @@ struct out_poll_opts {
 	const char *request_id;
 	int64_t wait_ms; /* 0: answer as soon as it has caught up */
 	bool is_ephemeral;
-	bool head_only;
-
-	/* Is there more for this viewer after the event of that cursor? */
-	bool (*has_more)(void *owner);
+	bool is_head_only;
 };
 
 /* NULL when out of memory. */

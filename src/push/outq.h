@@ -20,7 +20,8 @@ enum outq_kind { OUTQ_REPLAY, OUTQ_LIVE };
 struct outq_entry;
 
 struct outq {
-	struct outq_entry *entries; /* a ring of `cap` of them, `count` from `head` on are waiting */
+	struct outq_entry
+		*entries; /* a ring of `cap` of them, `count` from `head` on are waiting */
 	size_t head, count, cap;
 	size_t head_sent; /* bytes of the first entry that are gone */
 

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 struct event_base;
+struct fcgi_server;
 struct hubs;
 struct stores;
 struct subscribers;
@@ -18,11 +19,13 @@ struct push_limits {
 	int64_t heartbeat_ms;
 	int64_t retry_ms;
 	size_t slow_bytes;
+	size_t connections;
 };
 
 struct push {
 	struct event_base *base;
 	struct turn *turn;
+	struct fcgi_server *server;
 	struct stores *stores;
 	struct hubs *hubs;
 	struct tail *tail;

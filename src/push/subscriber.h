@@ -34,36 +34,28 @@ void subscribers_shutdown(struct subscribers *all);
 
 /* ---- one ---- */
 
-struct subscriber_opts {
-	struct fcgi_conn *conn;
-	struct out *out;	      /* taken over */
-	const struct identity *who;   /* moved: the caller's is empty afterwards */
-	const char *request_id;
-};
-
-/* It owns the connection from now on. NULL when out of memory, with nothing taken. */
-struct subscriber *subscriber_new(struct push *push, struct identity *who, struct fcgi_conn *conn,
-				  struct out *out);
-
-/* Where it stands in one ticket when it starts. */
+/* Where it begins in one ticket. */
 struct subscriber_start {
 	struct hub *hub;
 	int64_t pos;   /* every event up to here is known to it, or not for it */
 	int64_t shown; /* its cursor */
-	bool is_gap;   /* what it knew is void: tell it before anything else */
-	struct out_hello hello;
+	bool is_void;  /* what it knew is of another epoch: it is told first */
+};
+
+struct subscriber_opts {
+	struct fcgi_conn *conn;
+	struct out *out;
+	struct identity *who;
+	const struct out_hello *hello;
+	const struct subscriber_start *starts;
+	size_t n_starts; /* 1 or more */
 };
 
 /*
- * Answers, joins the hub and begins to replay. May end the subscriber at once.
+ * Takes over the connection, the form and the identity (the caller's is empty afterwards), answers,
+ * joins the hubs and begins to replay; it ends by itself. -1 when out of memory, with nothing taken
+ * over and nothing sent.
  */
-void subscriber_start(struct subscriber *sub, const struct subscriber_start *start);
-
-/* bye with that code (static text) and the end. */
-void subscriber_bye(struct subscriber *sub, const char *code);
-
-/* What the connection tells (struct fcgi_conn_ops): it has drained; it is gone. */
-void subscriber_drained(struct subscriber *sub);
-void subscriber_gone(struct subscriber *sub, enum fcgi_conn_end end);
+int subscriber_begin(struct push *push, const struct subscriber_opts *opts);
 
 #endif

@@ -39,6 +39,9 @@ void turn_ask(struct turn *turn, struct turn_job *job);
 /* Takes it back; a job that is not queued is fine. */
 void turn_cancel(struct turn *turn, struct turn_job *job);
 
+/* Runs what is to be run at the end of the turn now, but for the paced jobs; before freeing things. */
+void turn_settle(struct turn *turn);
+
 /*
  * One turn: waits until something is to be done, lets the loop's callbacks run, then the jobs. -1
  * when the loop itself failed.

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Whole answers: problems and the lists of long polls. */
+#include "config.h"
+
+#include "push/answer.h"
+
+#include "push/fcgi_conn.h"
+
+void answer_send(struct fcgi_conn *conn, const struct reply *reply, bool head_only)
+{
+	struct buf text = BUF_INIT;
+	struct frame *frame = NULL;
+
+	if (reply_write_cgi(reply, head_only, &text) == 0)
+		frame = frame_raw(buf_str(&text));
+	if (frame != NULL && fcgi_conn_send(conn, frame, OUTQ_REPLAY) == 0)
+		fcgi_conn_finish(conn);
+	else
+		fcgi_conn_close(conn, FCGI_CONN_CLOSED);
+	frame_unref(frame);
+	buf_deinit(&text);
+}
+
+void answer_problem(struct fcgi_conn *conn, const char *request_id, const char *mode,
+		    const struct reply_problem *problem, bool head_only)
+{
+	struct reply reply;
+
+	reply_init(&reply, request_id, mode);
+	reply_problem(&reply, problem);
+	answer_send(conn, &reply, head_only);
+	reply_deinit(&reply);
+}

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Puts the parts together, runs the loop, reacts to signals. */
+#include "config.h"
+
+#include "push/child.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/conf.h"
+#include "base/daemon.h"
+#include "base/log.h"
+#include "base/prefork.h"
+#include "base/startup.h"
+#include "push/chase.h"
+#include "push/fcgi_conn.h"
+#include "push/hubs.h"
+#include "push/listen.h"
+#include "push/opening.h"
+#include "push/push.h"
+#include "push/stores.h"
+#include "push/subscriber.h"
+#include "push/tail.h"
+#include "push/turn.h"
+#include "web/authn.h"
+#include "web/keyring.h"
+
+enum {
+	STORES_WAIT_MS = 1500,	 /* for the stores to answer before the first request is taken */
+	IDLE_WAIT_MS = 500,	 /* when stopping: for requests that are just coming in */
+	STOP_MARGIN_MS = 500,	 /* how long before the master's patience ends we leave */
+	EXTRA_CONNECTIONS = 128, /* above the limit, to be told that it is reached */
+};
+
+struct child {
+	struct prefork_child *prefork;
+	const struct child_opts *opts;
+	struct keyring *ring;
+	struct authn authn;
+	struct push push;
+	struct chase *chase;
+	struct openings *openings;
+	struct listen *listen;
+	struct event *signals, *begin_timer, *idle_timer;
+	bool is_serving, is_stopping;
+	int64_t stop_by_ms;
+};
+
+static const struct conf *conf_of(const struct child *child)
+{
+	return child->opts->startup->conf;
+}
+
+/* ---- settings ---- */
+
+static struct keyring *load_keys(const struct conf *conf, struct buf *error)
+{
+	const struct keyring_source source = {
+		.key_file = conf_str(conf, CONF_JWT_KEY_FILE),
+		.kid = conf_str(conf, CONF_JWT_KID),
+		.keys_dir = conf_str(conf, CONF_JWT_KEYS_DIR),
+	};
+
+	return keyring_load(&source, error);
+}
+
+/* Nothing here writes, so nothing here needs the secret behind CSRF tokens. */
+static void set_authn(struct child *child, struct keyring *ring)
+{
+	const struct conf *conf = conf_of(child);
+
+	keyring_free(child->ring);
+	child->ring = ring;
+	child->authn = (struct authn){
+		.policy = {.ring = ring,
+			   .issuer = conf_str(conf, CONF_JWT_ISSUER),
+			   .audience = conf_str(conf, CONF_JWT_AUDIENCE),
+			   .max_days = (int)conf_int(conf, CONF_TOKEN_MAX_DAYS)},
+		.origins = str_of(conf_str(conf, CONF_ALLOWED_ORIGINS)),
+		.trust_params = conf_bool(conf, CONF_TRUST_PARAMS),
+	};
+}
+
+static void set_limits(struct child *child)
+{
+	const struct conf *conf = conf_of(child);
+
+	child->push.limits = (struct push_limits){
+		.heartbeat_ms = conf_int(conf, CONF_HEARTBEAT_MS),
+		.retry_ms = conf_int(conf, CONF_RETRY_MS),
+		.slow_bytes = (size_t)conf_int(conf, CONF_SLOW_BYTES),
+		.connections = (size_t)conf_int(conf, CONF_PUSH_CONNECTIONS),
+	};
+}
+
+int child_check(const struct conf *conf, struct buf *error)
+{
+	struct redis_target target = {0};
+	struct keyring *ring = load_keys(conf, error);
+	int status = -1;
+
+	if (ring == NULL)
+		return -1;
+	if (!redis_keys_prefix_is_valid(conf_str(conf, CONF_REDIS_PREFIX)))
+		buf_puts(error,
+			 "BELLHOP_REDIS_PREFIX has characters that a prefix must not have\n");
+	else
+		status = redis_target_parse(conf_str(conf, CONF_REDIS_URL),
+					    conf_str(conf, CONF_REDIS_PASSWORD), &target, error);
+	redis_target_deinit(&target);
+	keyring_free(ring);
+	return status;
+}
+
+static void child_reload(struct child *child)
+{
+	struct startup *startup = child->opts->startup;
+	struct buf error = BUF_INIT;
+	struct keyring *ring;
+	struct conf *old;
+
+	if (startup_reload(startup, &old) != 0)
+		return;
+	ring = load_keys(startup->conf, &error);
+	if (ring != NULL) {
+		set_authn(child, ring);
+		set_limits(child);
+		conf_free(old);
+	} else {
+		/* A file has changed since it was checked; what is in force borrows from the old. */
+		log_error(NULL, "could not reload keys", LOG_S("reason", buf_str(&error)));
+		conf_free(startup->conf);
+		startup->conf = old;
+	}
+	buf_deinit(&error);
+}
+
+/* ---- serving and stopping ---- */
+
+static void child_serve(struct child *child)
+{
+	if (child->is_serving || child->is_stopping)
+		return;
+	child->is_serving = true;
+	event_del(child->begin_timer);
+	listen_start(child->listen);
+	prefork_ready(child->prefork);
+	log_info(NULL, "serving", LOG_STR("mode", mode_text(stores_mode_now(child->push.stores))));
+}
+
+static void on_begin_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	child_serve(arg);
+}
+
+static void child_stop(struct child *child)
+{
+	const struct timeval wait = {IDLE_WAIT_MS / 1000, IDLE_WAIT_MS % 1000 * 1000};
+
+	if (child->is_stopping)
+		return;
+	log_info(NULL, "stopping", LOG_INT("streams", subscribers_count(child->push.subscribers)));
+	child->is_stopping = true;
+	child->stop_by_ms = clock_mono_ms() + conf_int(conf_of(child), CONF_STOP_TIMEOUT_MS) -
+			    STOP_MARGIN_MS;
+	listen_stop(child->listen);
+	openings_shutdown(child->openings);
+	subscribers_shutdown(child->push.subscribers);
+	event_add(child->idle_timer, &wait);
+}
+
+static void on_idle_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct child *child = arg;
+	const struct timeval wait = {IDLE_WAIT_MS / 1000, IDLE_WAIT_MS % 1000 * 1000};
+
+	(void)fd;
+	(void)what;
+	fcgi_server_close_idle(child->push.server);
+	event_add(child->idle_timer, &wait);
+}
+
+static void on_signals(evutil_socket_t fd, short what, void *arg)
+{
+	struct child *child = arg;
+	int number;
+
+	(void)what;
+	while ((number = daemon_signals_next(fd)) != 0) {
+		if (number == SIGTERM || number == SIGINT)
+			child_stop(child);
+		else if (number == SIGHUP)
+			child_reload(child);
+	}
+}
+
+/* ---- what the parts tell each other ---- */
+
+static void on_request(void *arg, struct fcgi_conn *conn, const struct fcgi_conn_request *request)
+{
+	struct child *child = arg;
+
+	openings_request(child->openings, conn, request);
+}
+
+static void on_conn_freed(void *arg)
+{
+	struct child *child = arg;
+
+	listen_room(child->listen);
+}
+
+static void on_hub_gone(void *arg, struct hub *hub)
+{
+	struct child *child = arg;
+
+	tail_unwatch(child->push.tail, hub);
+	chase_forget(child->chase, hub);
+}
+
+static void on_filled(void *arg, struct hub *hub)
+{
+	struct child *child = arg;
+
+	tail_resume(child->push.tail, hub);
+}
+
+static void on_stores_changed(void *arg)
+{
+	struct child *child = arg;
+
+	/* The stores may tell something before everything is made. */
+	if (child->listen == NULL)
+		return;
+	if (stores_has_redis(child->push.stores) && stores_has_record(child->push.stores))
+		child_serve(child);
+	subscribers_mode(child->push.subscribers);
+	chase_look(child->chase);
+}
+
+static void on_epoch(void *arg)
+{
+	struct child *child = arg;
+
+	if (child->listen != NULL)
+		tail_restart(child->push.tail);
+}
+
+/* ---- making and unmaking ---- */
+
+static size_t connections_max(const struct push_limits *limits)
+{
+	int64_t descriptors = daemon_raise_nofile() - LISTEN_RESERVE;
+	size_t wanted = limits->connections + EXTRA_CONNECTIONS;
+
+	if (descriptors < 1)
+		return 1;
+	if ((size_t)descriptors >= wanted)
+		return wanted;
+	log_warn(NULL, "the descriptor limit allows fewer connections than are set",
+		 LOG_INT("connections", descriptors), LOG_INT("set", limits->connections));
+	return (size_t)descriptors;
+}
+
+/* The parts below the connections. */
+static int make_hubs(struct child *child, struct buf *error)
+{
+	struct push *push = &child->push;
+	const struct stores_ops stores_ops = {
+		.changed = on_stores_changed,
+		.epoch = on_epoch,
+		.arg = child,
+	};
+	struct chase_opts chase_opts = {.base = push->base, .filled = on_filled, .arg = child};
+
+	push->stores = stores_new(push->base, conf_of(child), &stores_ops, error);
+	if (push->stores == NULL)
+		return -1;
+	push->hubs = hubs_new(push->base, (size_t)conf_int(conf_of(child), CONF_RING_EVENTS),
+			      on_hub_gone, child);
+	chase_opts.stores = push->stores;
+	chase_opts.hubs = push->hubs;
+	if (push->hubs != NULL)
+		child->chase = chase_new(&chase_opts);
+	if (child->chase != NULL)
+		push->tail = tail_new(push->base, push->stores, child->chase);
+	push->subscribers = subscribers_new(push);
+	return push->tail == NULL || push->subscribers == NULL ? -1 : 0;
+}
+
+static int make_server(struct child *child)
+{
+	static const struct fcgi_server_ops ops = {.request = on_request, .freed = on_conn_freed};
+	struct push *push = &child->push;
+	const struct fcgi_server_opts server_opts = {
+		.base = push->base,
+		.turn = push->turn,
+		.io_timeout_ms = conf_int(conf_of(child), CONF_IO_TIMEOUT_MS),
+		.ops = &ops,
+		.arg = child,
+	};
+	const struct openings_opts openings_opts = {
+		.push = push,
+		.authn = &child->authn,
+		.base_path = conf_str(conf_of(child), CONF_BASE_PATH),
+	};
+	struct listen_opts listen_opts = {
+		.base = push->base,
+		.fd = child->opts->listen_fd,
+		.peers = child->opts->peers,
+		.max = connections_max(&push->limits),
+	};
+
+	push->server = fcgi_server_new(&server_opts);
+	child->openings = openings_new(&openings_opts);
+	if (push->server == NULL || child->openings == NULL)
+		return -1;
+	listen_opts.server = push->server;
+	child->listen = listen_new(&listen_opts);
+	return child->listen == NULL ? -1 : 0;
+}
+
+static int make_events(struct child *child)
+{
+	struct event_base *base = child->push.base;
+	const struct timeval wait = {STORES_WAIT_MS / 1000, STORES_WAIT_MS % 1000 * 1000};
+
+	child->signals =
+		event_new(base, child->prefork->signal_fd, EV_READ | EV_PERSIST, on_signals, child);
+	child->begin_timer = evtimer_new(base, on_begin_timer, child);
+	child->idle_timer = evtimer_new(base, on_idle_timer, child);
+	if (child->signals == NULL || child->begin_timer == NULL || child->idle_timer == NULL ||
+	    event_add(child->signals, NULL) != 0)
+		return -1;
+	return event_add(child->begin_timer, &wait);
+}
+
+static int child_make(struct child *child, struct buf *error)
+{
+	struct keyring *ring = load_keys(conf_of(child), error);
+
+	if (ring == NULL)
+		return -1;
+	set_authn(child, ring);
+	set_limits(child);
+	child->push.base = event_base_new();
+	if (child->push.base == NULL)
+		return -1;
+	child->push.turn = turn_new(child->push.base);
+	if (child->push.turn == NULL || make_events(child) != 0 || make_hubs(child, error) != 0)
+		return -1;
+	return make_server(child);
+}
+
+/* Tolerates any half-made state. What stands on something goes before it. */
+static void child_unmake(struct child *child)
+{
+	struct push *push = &child->push;
+
+	subscribers_free(push->subscribers);
+	listen_free(child->listen);
+	fcgi_server_free(push->server);
+	openings_free(child->openings);
+	hubs_free(push->hubs);
+	tail_free(push->tail);
+	chase_free(child->chase);
+	stores_free(push->stores);
+	turn_free(push->turn);
+	if (child->signals != NULL)
+		event_free(child->signals);
+	if (child->begin_timer != NULL)
+		event_free(child->begin_timer);
+	if (child->idle_timer != NULL)
+		event_free(child->idle_timer);
+	if (push->base != NULL)
+		event_base_free(push->base);
+	keyring_free(child->ring);
+}
+
+static bool child_goes_on(const struct child *child)
+{
+	if (!child->is_stopping)
+		return true;
+	return fcgi_server_count(child->push.server) > 0 && clock_mono_ms() < child->stop_by_ms;
+}
+
+int child_run(struct prefork_child *prefork, void *arg)
+{
+	struct child child = {.prefork = prefork, .opts = arg};
+	struct buf error = BUF_INIT;
+	int status = 1;
+
+	if (child_make(&child, &error) != 0) {
+		log_error(NULL, "could not start",
+			  LOG_S("reason", error.len > 0 ? buf_str(&error) : STR("out of memory")));
+	} else {
+		status = 0;
+		while (status == 0 && child_goes_on(&child))
+			status = turn_run(child.push.turn) == 0 ? 0 : 1;
+		if (status != 0)
+			log_error(NULL, "the event loop has failed");
+	}
+	child_unmake(&child);
+	buf_deinit(&error);
+	return status;
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Takes the events of one ticket in order and passes them on to those who follow it. */
+#include "config.h"
+
+#include "push/hub.h"
+
+#include <stdlib.h>
+
+#include "push/ring.h"
+#include "store/event.h"
+
+enum { RING_BYTES_MAX = 1 << 20 };
+
+TAILQ_HEAD(link_list, link);
+
+struct hub {
+	char *ticket;
+	int64_t epoch;
+	int64_t last_public;
+	bool is_started;
+	struct ring *ring;
+	struct link_list links;
+	size_t n_links;
+	struct hub_keep keep;
+};
+
+struct hub *hub_new(struct str ticket, size_t ring_events)
+{
+	struct hub *hub = calloc(1, sizeof(*hub));
+
+	if (hub == NULL)
+		return NULL;
+	TAILQ_INIT(&hub->links);
+	hub->ticket = str_dup(ticket);
+	hub->ring = ring_new(ring_events, RING_BYTES_MAX);
+	if (hub->ticket == NULL || hub->ring == NULL) {
+		hub_free(hub);
+		return NULL;
+	}
+	return hub;
+}
+
+void hub_free(struct hub *hub)
+{
+	if (hub == NULL)
+		return;
+	ring_free(hub->ring);
+	free(hub->ticket);
+	free(hub);
+}
+
+void hub_start(struct hub *hub, int64_t epoch, int64_t last, int64_t last_public)
+{
+	hub->epoch = epoch;
+	hub->last_public = last_public;
+	hub->is_started = true;
+	ring_restart(hub->ring, last);
+}
+
+bool hub_is_started(const struct hub *hub)
+{
+	return hub->is_started;
+}
+
+void hub_restart(struct hub *hub, int64_t epoch, int64_t last, int64_t last_public)
+{
+	struct link *link, *next;
+
+	hub_start(hub, epoch, last, last_public);
+	for (link = TAILQ_FIRST(&hub->links); link != NULL; link = next) {
+		next = TAILQ_NEXT(link, of_hub);
+		link->pos = last;
+		link->shown = hub_newest(hub, link->viewer);
+		link->state = LINK_LIVE;
+		link->ops->restarted(link);
+	}
+}
+
+static void hub_give(struct link *link, const struct event *event)
+{
+	switch (link_step(link, event)) {
+	case LINK_OLD:
+		return;
+	case LINK_NEXT:
+		link->ops->live(link, event->seq);
+		return;
+	case LINK_GAP_BEFORE:
+		link->state = LINK_REPLAY;
+		link->ops->lost(link);
+		return;
+	}
+}
+
+enum hub_fed hub_feed(struct hub *hub, const struct event *event)
+{
+	struct link *link, *next;
+
+	if (event->epoch != hub->epoch || event->seq <= ring_last(hub->ring))
+		return HUB_OLD;
+	if (event->seq > ring_last(hub->ring) + 1)
+		return HUB_HOLE;
+	if (ring_append(hub->ring, event) != 0)
+		return HUB_FULL;
+	if (event->is_public)
+		hub->last_public = event->seq;
+	for (link = TAILQ_FIRST(&hub->links); link != NULL; link = next) {
+		next = TAILQ_NEXT(link, of_hub);
+		if (link->state == LINK_LIVE)
+			hub_give(link, event);
+	}
+	return HUB_FED;
+}
+
+void hub_skip(struct hub *hub, int64_t seq)
+{
+	struct link *link, *next;
+
+	ring_restart(hub->ring, seq - 1);
+	for (link = TAILQ_FIRST(&hub->links); link != NULL; link = next) {
+		next = TAILQ_NEXT(link, of_hub);
+		if (link->state != LINK_LIVE)
+			continue;
+		link->state = LINK_REPLAY;
+		link->ops->lost(link);
+	}
+}
+
+struct str hub_ticket(const struct hub *hub)
+{
+	return str_of(hub->ticket);
+}
+
+int64_t hub_epoch(const struct hub *hub)
+{
+	return hub->epoch;
+}
+
+int64_t hub_last(const struct hub *hub)
+{
+	return ring_last(hub->ring);
+}
+
+int64_t hub_newest(const struct hub *hub, enum message_viewer viewer)
+{
+	return viewer == MESSAGE_FOR_STAFF ? ring_last(hub->ring) : hub->last_public;
+}
+
+struct ring *hub_ring(struct hub *hub)
+{
+	return hub->ring;
+}
+
+size_t hub_links(const struct hub *hub)
+{
+	return hub->n_links;
+}
+
+struct hub_keep *hub_keep(struct hub *hub)
+{
+	return &hub->keep;
+}
+
+void hub_join(struct hub *hub, struct link *link)
+{
+	link->hub = hub;
+	link->state = LINK_REPLAY;
+	TAILQ_INSERT_TAIL(&hub->links, link, of_hub);
+	hub->n_links++;
+}
+
+void hub_leave(struct link *link)
+{
+	if (link->hub == NULL)
+		return;
+	TAILQ_REMOVE(&link->hub->links, link, of_hub);
+	link->hub->n_links--;
+	link->hub = NULL;
+}
+
+bool link_reaches_ring(const struct link *link)
+{
+	return link->pos + 1 >= ring_first(link->hub->ring);
+}
+
+enum link_step link_step(struct link *link, const struct event *event)
+{
+	if (event->seq <= link->pos)
+		return LINK_OLD;
+	if (!message_is_visible(event, link->viewer)) {
+		link->pos = event->seq;
+		return LINK_OLD;
+	}
+	if (message_prev(event, link->viewer) > link->shown)
+		return LINK_GAP_BEFORE;
+	link->pos = event->seq;
+	link->shown = event->seq;
+	return LINK_NEXT;
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Collects events for one JSON answer. */
+#include "config.h"
+
+#include "push/out_poll.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "push/answer.h"
+#include "push/turn.h"
+#include "web/cursor.h"
+#include "web/json_write.h"
+
+enum { REPLAY_TIME_MS = 5000 }; /* what a replay may take, whatever the client wants to wait */
+
+struct out_poll {
+	struct out out;
+	struct turn *turn;
+	struct turn_job answer; /* at the end of the turn, so that a burst is one answer */
+	struct event *timer;
+	int64_t wait_ms, opened_ms;
+	bool is_ephemeral, is_head_only;
+	bool has_caught_up, has_dropped, has_answered;
+	enum mode mode;
+	char cursor[CURSOR_TEXT_SIZE]; /* where it began */
+	struct frame *frames[OUT_POLL_EVENTS_MAX];
+	size_t n;
+};
+
+static struct out_poll *poll_of(struct out *out)
+{
+	return (struct out_poll *)out;
+}
+
+/* ---- answering ---- */
+
+static void put_frame(struct json_write *json, const struct frame *frame)
+{
+	json_write_open_object(json);
+	json_write_member_cstr(json, "event", frame->event);
+	json_write_member_str(json, "id", frame_id(frame));
+	json_write_key(json, "data");
+	json_write_raw(json, frame_data(frame));
+	json_write_close(json);
+}
+
+/* The cursor is that of the last event that has one. */
+static struct str poll_cursor(const struct out_poll *poll)
+{
+	for (size_t i = poll->n; i > 0; i--) {
+		if (frame_id(poll->frames[i - 1]).p != NULL)
+			return frame_id(poll->frames[i - 1]);
+	}
+	return str_of(poll->cursor);
+}
+
+static void poll_answer(struct out_poll *poll, const char *reason)
+{
+	struct out *out = &poll->out;
+	struct reply reply;
+	struct json_write json;
+
+	if (poll->has_answered)
+		return;
+	poll->has_answered = true;
+	reply_init(&reply, out->request_id, mode_text(poll->mode));
+	reply_json(&reply, 200);
+	json_write_init(&json, &reply.body);
+	json_write_open_object(&json);
+	json_write_member_array(&json, "events");
+	for (size_t i = 0; i < poll->n; i++)
+		put_frame(&json, poll->frames[i]);
+	json_write_close(&json);
+	json_write_member_str(&json, "cursor", poll_cursor(poll));
+	json_write_member_bool(&json, "has_more", poll->has_dropped || out->has_more(out->owner));
+	json_write_close(&json);
+	if (json_write_finish(&json) != 0)
+		reply_problem_simple(&reply, PROBLEM_INTERNAL, "the answer could not be built");
+	answer_send(out->conn, &reply, poll->is_head_only);
+	reply_deinit(&reply);
+	out->ended(out->owner, reason);
+}
+
+static void poll_refuse(struct out_poll *poll, const char *detail)
+{
+	const struct reply_problem problem = {.problem = PROBLEM_UNAVAILABLE, .detail = detail};
+
+	if (poll->has_answered)
+		return;
+	poll->has_answered = true;
+	answer_problem(poll->out.conn, poll->out.request_id, mode_text(poll->mode), &problem,
+		       poll->is_head_only);
+	poll->out.ended(poll->out.owner, "unavailable");
+}
+
+static void poll_answer_job(struct turn_job *job)
+{
+	poll_answer((struct out_poll *)((char *)job - offsetof(struct out_poll, answer)),
+		    "answered");
+}
+
+static void poll_arm(struct out_poll *poll, int64_t ms)
+{
+	const struct timeval wait = {ms / 1000, ms % 1000 * 1000};
+
+	event_add(poll->timer, &wait);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct out_poll *poll = arg;
+	int64_t waited_ms = clock_mono_ms() - poll->opened_ms;
+
+	(void)fd;
+	(void)what;
+	if (poll->has_caught_up || poll->n > 0)
+		poll_answer(poll, "answered");
+	else if (waited_ms < REPLAY_TIME_MS)
+		poll_arm(poll, REPLAY_TIME_MS - waited_ms);
+	else
+		poll_refuse(poll, "the events after the cursor cannot be read for now");
+}
+
+/* ---- the form ---- */
+
+static enum out_result poll_open(struct out *out, const struct out_hello *hello)
+{
+	struct out_poll *poll = poll_of(out);
+
+	poll->mode = hello->mode;
+	poll->opened_ms = clock_mono_ms();
+	snprintf(poll->cursor, sizeof(poll->cursor), "%.*s", STR_ARG(hello->cursor));
+	poll_arm(poll, poll->wait_ms > 0 ? poll->wait_ms : REPLAY_TIME_MS);
+	return OUT_OK;
+}
+
+/* During a replay the answer waits for the rest of it, or until it is full. */
+static void poll_look(struct out_poll *poll)
+{
+	if (poll->n == OUT_POLL_EVENTS_MAX ||
+	    (poll->has_caught_up && (poll->n > 0 || poll->wait_ms == 0)))
+		turn_ask(poll->turn, &poll->answer);
+}
+
+static enum out_result poll_event(struct out *out, struct frame *frame, enum outq_kind kind)
+{
+	struct out_poll *poll = poll_of(out);
+
+	(void)kind;
+	if (poll->n == OUT_POLL_EVENTS_MAX) {
+		/* The rest of a page: the next poll gets it, its cursor being that of the last taken. */
+		poll->has_dropped = true;
+		return OUT_OK;
+	}
+	poll->frames[poll->n++] = frame_ref(frame);
+	poll_look(poll);
+	return OUT_OK;
+}
+
+static enum out_result poll_notice(struct out *out, struct frame *frame)
+{
+	if (!poll_of(out)->is_ephemeral)
+		return OUT_OK;
+	return poll_event(out, frame, OUTQ_LIVE);
+}
+
+static bool poll_has_room(const struct out *out)
+{
+	return ((const struct out_poll *)out)->n < OUT_POLL_EVENTS_MAX;
+}
+
+static void poll_caught_up(struct out *out)
+{
+	poll_of(out)->has_caught_up = true;
+	poll_look(poll_of(out));
+}
+
+static void poll_bye(struct out *out, const char *code, int64_t retry_ms)
+{
+	struct out_poll *poll = poll_of(out);
+
+	(void)retry_ms;
+	if (poll->has_caught_up || poll->n > 0)
+		poll_answer(poll, code);
+	else
+		poll_refuse(poll, "the server is going away; ask again");
+}
+
+static void poll_free(struct out *out)
+{
+	struct out_poll *poll = poll_of(out);
+
+	turn_cancel(poll->turn, &poll->answer);
+	event_free(poll->timer);
+	for (size_t i = 0; i < poll->n; i++)
+		frame_unref(poll->frames[i]);
+	free(poll);
+}
+
+static const struct out_ops poll_ops = {
+	.open = poll_open,
+	.event = poll_event,
+	.notice = poll_notice,
+	.has_room = poll_has_room,
+	.caught_up = poll_caught_up,
+	.bye = poll_bye,
+	.free = poll_free,
+};
+
+struct out *out_poll_new(const struct out_poll_opts *opts)
+{
+	struct out_poll *poll = calloc(1, sizeof(*poll));
+
+	if (poll == NULL)
+		return NULL;
+	poll->out.ops = &poll_ops;
+	poll->out.conn = opts->conn;
+	snprintf(poll->out.request_id, sizeof(poll->out.request_id), "%s", opts->request_id);
+	poll->turn = opts->turn;
+	poll->answer = (struct turn_job){.run = poll_answer_job};
+	poll->wait_ms = opts->wait_ms;
+	poll->is_ephemeral = opts->is_ephemeral;
+	poll->is_head_only = opts->is_head_only;
+	poll->timer = evtimer_new(opts->base, on_timer, poll);
+	if (poll->timer == NULL) {
+		free(poll);
+		return NULL;
+	}
+	return &poll->out;
+}
