@@ -26,7 +26,7 @@
 
 #define SYSTEMD_FIRST_FD    3
 #define PREDECESSOR_MS	    1000
-#define PREDECESSOR_STEP_MS 20
+#define PREDECESSOR_STEP_MS 50
 
 /* ---- the listening socket ---- */
 
@@ -278,6 +278,7 @@ static int listen_own(const struct daemon_listen_opts *opts, struct daemon_socke
 	}
 	sock->dev = st.st_dev;
 	sock->inode = st.st_ino;
+	sock->changed = st.st_ctim;
 	sock->owner = getpid();
 	sock->fd = fd;
 	result = 0;
@@ -309,12 +310,20 @@ int daemon_listen(const struct daemon_listen_opts *opts, struct daemon_socket *s
 	return socket_r->fd >= 0 ? 0 : -1;
 }
 
-void daemon_close(struct daemon_socket *sock)
+/* Is what lies at the path what this process has bound? */
+static bool is_ours(const struct daemon_socket *sock)
 {
 	struct stat st;
 
-	if (sock->path != NULL && sock->owner == getpid() && lstat(sock->path, &st) == 0 &&
-	    st.st_dev == sock->dev && st.st_ino == sock->inode)
+	return sock->path != NULL && sock->owner == getpid() && lstat(sock->path, &st) == 0 &&
+	       st.st_dev == sock->dev && st.st_ino == sock->inode &&
+	       st.st_ctim.tv_sec == sock->changed.tv_sec &&
+	       st.st_ctim.tv_nsec == sock->changed.tv_nsec;
+}
+
+void daemon_close(struct daemon_socket *sock)
+{
+	if (is_ours(sock))
 		unlink(sock->path);
 	if (sock->fd >= 0)
 		close(sock->fd);

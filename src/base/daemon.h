@@ -8,6 +8,7 @@
 #define BELLHOP_BASE_DAEMON_H
 
 #include <sys/types.h>
+#include <time.h>
 
 #include "base/buf.h"
 
@@ -23,8 +24,10 @@ struct daemon_socket {
 	int fd; /* non-blocking, close-on-exec */
 	enum daemon_origin origin;
 	char *path; /* DAEMON_OWN: unlinked by daemon_close() */
-	dev_t dev;  /* what we bound, so as not to unlink a successor's */
+	/* What we bound, so as not to unlink a successor's; an inode alone may be used again. */
+	dev_t dev;
 	ino_t inode;
+	struct timespec changed;
 	pid_t owner;
 };
 

@@ -153,19 +153,22 @@ static void put_quoted(struct line *l, struct str s)
 			put_format(l, "\\u%04x", c);
 		else if (c >= 0x80 && !valid)
 			put_text(l, "\\ufffd");
+		else if (c == 0xC2 && (unsigned char)s.p[i + 1] < 0xA0)
+			/* U+0080 to U+009F are control characters too. */
+			put_format(l, "\\u%04x", (unsigned char)s.p[++i]);
 		else
 			put(l, &s.p[i], 1);
 	}
 	put_text(l, n < s.n ? "...\"" : "\"");
 }
 
-/* May a value stand in a text line without quotes? */
+/* May a value stand in a text line without quotes? Only printable ASCII may. */
 static bool is_plain(struct str s)
 {
 	if (s.n == 0 || s.n > VALUE_MAX_BYTES)
 		return false;
 	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] <= ' ' || s.p[i] == 0x7F || strchr("\"\\=", s.p[i]) != NULL)
+		if (s.p[i] <= ' ' || s.p[i] >= 0x7F || strchr("\"\\=", s.p[i]) != NULL)
 			return false;
 	}
 	return true;
