@@ -104,7 +104,7 @@ static int adopt(struct migrating *m)
 static int apply(struct migrating *m, size_t index)
 {
 	const struct migration *file = &m->files.items[index];
-	char what[128];
+	char reason[512];
 	enum err err;
 	int next;
 
@@ -119,14 +119,16 @@ static int apply(struct migrating *m, size_t index)
 		fflush(stdout);
 		return COMMAND_OK;
 	}
-	snprintf(what, sizeof(what), "apply %04d_%s", file->version, file->name);
-	fail(m, what, err);
+	snprintf(reason, sizeof(reason), "%s",
+		 pg_conn_error(m->pg)[0] != '\0' ? pg_conn_error(m->pg) : err_text(err));
 	next = find_pending(m);
-	if (next <= (int)index)
-		return COMMAND_FAILED;
-	command_note(m->in, "%04d_%s was applied by somebody else meanwhile", file->version,
-		     file->name);
-	return COMMAND_OK;
+	if (next > (int)index) {
+		command_note(m->in, "%04d_%s was applied by somebody else meanwhile", file->version,
+			     file->name);
+		return COMMAND_OK;
+	}
+	return command_fail(m->in, "could not apply %04d_%s: %s", file->version, file->name,
+			    reason);
 }
 
 static int migrate(struct migrating *m)

@@ -65,7 +65,7 @@ static int find_status(struct str text)
 	int64_t status;
 
 	while (str_split(&text, '\n', &line)) {
-		if (line.n < 11 || !str_eq_nocase((struct str){line.p, 7}, STR("Status:")))
+		if (line.n < 7 || !str_eq_nocase((struct str){line.p, 7}, STR("Status:")))
 			continue;
 		line = str_trim((struct str){line.p + 7, line.n - 7});
 		if (line.n >= 3 && str_to_i64((struct str){line.p, 3}, 100, 599, &status) == 0)
