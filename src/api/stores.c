@@ -10,6 +10,9 @@
 #include "base/clock.h"
 #include "store/record.h"
 
+/* How long it may take until a worker notices that another has found PostgreSQL away. */
+enum { NOTICE_MS = 2000 };
+
 struct stores {
 	struct mode_board *board;
 	struct pg_conn *pg;
@@ -246,17 +249,20 @@ const struct redis_keys *stores_keys(struct stores *s)
 }
 
 /*
- * While PostgreSQL is away nothing is committed and the sweep cannot renew its mark. The window is
- * as good as it was at the beginning of the outage, if it was swept until then.
+ * Whether a ticket's window, or any, may be believed. While PostgreSQL is away nothing is committed
+ * and the sweep cannot renew its mark: then windows are as good as they were when that began, if they
+ * were swept until then.
  */
-static bool was_swept(const struct stores *s, const struct hot_open *open)
+static bool is_trusted(const struct stores *s, const struct hot_open *open)
 {
-	int64_t outage_ms;
+	int64_t unknown_ms = HOT_SWEPT_MAX_MS + s->pg_timeout_ms + NOTICE_MS;
 
+	if (open->is_swept)
+		return true;
 	if (s->pg_away_since_ms == 0 || open->swept_at_ms == 0)
 		return false;
-	outage_ms = clock_mono_ms() - s->pg_away_since_ms;
-	return open->now_ms - open->swept_at_ms <= HOT_SWEPT_MAX_MS + s->pg_timeout_ms + outage_ms;
+	return open->now_ms - open->swept_at_ms <=
+	       unknown_ms + clock_mono_ms() - s->pg_away_since_ms;
 }
 
 /* One look. Returns whether Redis answered. */
@@ -280,6 +286,8 @@ static bool look(struct stores *s, struct str ticket, struct str user, struct st
 void stores_window_load(struct stores *s, struct str ticket, struct str user,
 			struct stores_window *window_r)
 {
+	bool trusted;
+
 	*window_r = (struct stores_window){0};
 	note_postgres(s);
 	if (stores_keys(s) == NULL)
@@ -295,10 +303,9 @@ void stores_window_load(struct stores *s, struct str ticket, struct str user,
 				return;
 		}
 	}
-	if (window_r->open.is_swept || s->pg_away_since_ms == 0)
-		mode_set_swept(s->board, window_r->open.is_swept);
-	window_r->is_usable = window_r->open.has_stream &&
-			      (window_r->open.is_swept || was_swept(s, &window_r->open));
+	trusted = is_trusted(s, &window_r->open);
+	mode_set_swept(s->board, trusted);
+	window_r->is_usable = window_r->open.has_stream && trusted;
 }
 
 void stores_window_deinit(struct stores_window *window)
@@ -363,43 +370,37 @@ void stores_push(struct stores *s, const struct event *event, struct str join_ro
 		raise_epoch(s, log);
 		result = push_once(s, event, join_role);
 	}
-	if (result.outcome != FEED_DONE)
+	/* That Redis is away was said once, by report(). */
+	if (result.outcome == FEED_REDIS && result.trouble == HOT_TROUBLE_NONE)
+		log_debug(log, "event not pushed: left to the sweep", LOG_INT("seq", event->seq));
+	else if (result.outcome != FEED_DONE)
 		log_warn(log, "event not pushed: left to the sweep", LOG_INT("seq", event->seq),
 			 LOG_STR("trouble", hot_trouble_text(result.trouble)));
 }
 
 /* ---- idle ---- */
 
-/* Any partition's mark will do: they are written together. */
-static void look_at_mark(struct stores *s)
+static void ask_deployment(struct stores *s)
 {
-	struct buf commands = BUF_INIT;
-	redisReply *replies[HOT_OPEN_REPLIES] = {NULL};
-	struct hot_open open;
-	size_t n = hot_put_open(&commands, &s->keys, STR("-"), STR("-"));
+	struct pg_deployment deployment;
+	struct pg_stmt stmt;
+	PGresult *result = NULL;
 
-	if (stores_redis(s, &commands, n, stores_redis_deadline(s), replies) == ERR_NONE) {
-		if (hot_parse_open(replies, &open) != 0)
-			stores_redis_trouble(s, hot_trouble_of(replies, n));
-		else if (open.is_swept || s->pg_away_since_ms == 0)
-			mode_set_swept(s->board, open.is_swept);
-	}
-	redis_conn_release(replies, HOT_OPEN_REPLIES);
-	buf_deinit(&commands);
+	record_put_deployment(&stmt);
+	if (stores_pg(s, &stmt, stores_pg_deadline(s), &result) == ERR_NONE &&
+	    pg_sql_parse_deployment(result, &deployment) == 0)
+		set_keys(s, deployment.epoch, deployment.partitions);
+	PQclear(result);
+	pg_stmt_deinit(&stmt);
 }
 
-void stores_tick(struct stores *s)
+void stores_tick(struct stores *s, bool asks_record)
 {
-	note_postgres(s);
-	if (mode_probe_is_due(s->board, MODE_POSTGRES) && mode_ask(s->board, MODE_POSTGRES)) {
-		enum err err;
+	struct stores_window window;
 
-		pg_conn_close(s->pg);
-		err = pg_conn_open(s->pg, stores_pg_deadline(s));
-		learn_deployment(s);
-		report(s, MODE_POSTGRES, err == ERR_NONE, pg_conn_error(s->pg));
-	}
-	if ((mode_is_up(s->board, MODE_REDIS) || mode_probe_is_due(s->board, MODE_REDIS)) &&
-	    stores_keys(s) != NULL)
-		look_at_mark(s);
+	if (asks_record)
+		ask_deployment(s);
+	/* Any ticket's partition will do, and its mark tells the mode. */
+	stores_window_load(s, STR("-"), STR("-"), &window);
+	stores_window_deinit(&window);
 }

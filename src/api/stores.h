@@ -24,10 +24,11 @@ void stores_free(struct stores *s);
 enum mode stores_mode(const struct stores *s);
 
 /*
- * For an idle worker, about once a second: probes what is away, and looks whether the windows are
- * swept, so that the mode is true without traffic too.
+ * For an idle worker, about once a second, so that the mode is true and the epoch known without
+ * traffic too: looks whether the windows are swept, probes Redis where it is away, and, where
+ * asks_record (one worker does), PostgreSQL.
  */
-void stores_tick(struct stores *s);
+void stores_tick(struct stores *s, bool asks_record);
 
 /* When the stores' answer to a question beginning now is due (clock_mono_ms). */
 int64_t stores_pg_deadline(const struct stores *s);

@@ -231,7 +231,7 @@ int worker_run(struct prefork_child *child, void *arg)
 	prefork_ready(child);
 	while (!w.is_stopping) {
 		if (clock_mono_ms() >= tick_ms) {
-			stores_tick(w.stores);
+			stores_tick(w.stores, child->index == 0);
 			tick_ms = clock_mono_ms() + TICK_MS;
 		}
 		n = epoll_wait(w.epoll_fd, &event, 1, clock_wait_ms(tick_ms));
