@@ -250,10 +250,12 @@ local function entry(name, body)
 		if type(result) == 'table' and result.bad then
 			return redis.error_reply('BADARG ' .. name .. ': ' .. result.bad)
 		end
-		if type(result) == 'table' and result.err then
-			return redis.error_reply(result.err)
+		-- Redis' pcall hands its own errors over as text, the code word first.
+		local text = tostring(type(result) == 'table' and result.err or result)
+		if text:match('^%u+ ') then
+			return redis.error_reply(text)
 		end
-		return redis.error_reply('BADARG ' .. name .. ': ' .. tostring(result))
+		return redis.error_reply('BADARG ' .. name .. ': ' .. text)
 	end
 end
 
@@ -380,7 +382,9 @@ local function count_excess(ticket, window)
 	local removed, bytes = 0, 0
 	local from, step = '-', 1
 	while removed < TRIM_MAX_EVENTS do
-		local entries = redis.call('XRANGE', ticket.chat, from, '+', 'COUNT', step)
+		-- One at first: mostly there is nothing to do.
+		local count = math.min(step, TRIM_MAX_EVENTS - removed)
+		local entries = redis.call('XRANGE', ticket.chat, from, '+', 'COUNT', count)
 		step = TRIM_STEP
 		for _, entry in ipairs(entries) do
 			local left = ticket.length - removed
