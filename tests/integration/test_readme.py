@@ -57,13 +57,13 @@ def test_installing(tmp_path):
 
 
 def mint_php(stack, directory):
-    (directory / "token.php").write_text(blocks("php")[0])
-    return shell("php token.php", environment(stack), cwd=directory)
+    (directory / "mint.php").write_text(blocks("php")[0])
+    return shell("php mint.php", environment(stack), cwd=directory)
 
 
 def mint_python(stack, directory):
-    (directory / "token.py").write_text(blocks("python")[0])
-    return shell("/usr/bin/python3 token.py", environment(stack), cwd=directory)
+    (directory / "mint.py").write_text(blocks("python")[0])
+    return shell("/usr/bin/python3 mint.py", environment(stack), cwd=directory)
 
 
 def mint_shell(stack, directory):
