@@ -45,7 +45,8 @@ struct openings {
 
 /* What the stores say about the ticket and the user. */
 struct facts {
-	bool has_window, is_swept; /* Redis answered with a stream; its partition is swept */
+	bool has_redis, is_swept; /* Redis answered; the ticket's partition is swept */
+	bool has_window;	  /* and there is a stream */
 	bool has_record;
 	enum access_membership membership;
 	int64_t epoch, last, last_public;
@@ -169,7 +170,7 @@ static struct hub *opening_hub(const struct opening *opening)
 		hub_restart(hub, facts->epoch, facts->last, facts->last_public);
 	if (hub_epoch(hub) != facts->epoch || tail_watch(push->tail, hub) != 0)
 		return NULL;
-	if (facts->has_window)
+	if (facts->has_redis)
 		stores_note_swept(push->stores, hub_keep(hub)->partition, facts->is_swept);
 	return hub;
 }
@@ -359,19 +360,19 @@ static void on_open_window(void *arg, enum err err, redisReply **replies, size_t
 	struct hot_open window;
 
 	opening->redis_call = NULL;
-	if (err == ERR_NONE && n == HOT_OPEN_REPLIES && hot_parse_open(replies, &window) == 0 &&
-	    window.has_stream) {
-		facts->has_window = true;
+	if (err == ERR_NONE && n == HOT_OPEN_REPLIES && hot_parse_open(replies, &window) == 0) {
+		facts->has_redis = true;
 		facts->is_swept = window.is_swept;
-		if (!facts->has_record) {
-			/* While PostgreSQL is away nobody can be removed: it is as it was. */
-			facts->membership = access_from_window(
-				window.role, window.is_swept || !stores_has_record(stores));
-			facts->epoch = stores_epoch(stores);
-			facts->last = window.last_seq;
-			facts->last_public = window.last_public;
-			facts_set_status(facts, window.status);
-		}
+		facts->has_window = window.has_stream;
+	}
+	if (facts->has_window && !facts->has_record) {
+		/* While PostgreSQL is away nobody can be removed: it is as it was. */
+		facts->membership = access_from_window(
+			window.role, window.is_swept || !stores_has_record(stores));
+		facts->epoch = stores_epoch(stores);
+		facts->last = window.last_seq;
+		facts->last_public = window.last_public;
+		facts_set_status(facts, window.status);
 	}
 	opening_decide(opening);
 }
