@@ -63,6 +63,7 @@ web_write_page_settings() {
 web_start() {
 	is_running nginx && return 0
 	web_write_page_settings
+	# shellcheck disable=SC2154 # an option of contrib/demo
 	"${server}_write_config"
 	"${server}_start"
 }
@@ -164,7 +165,7 @@ nginx_write_config() {
 nginx_start() {
 	local nginx
 	nginx=$(PATH=$PATH:/usr/sbin:/sbin command -v nginx) || fail 'nginx is not installed'
-	"$nginx" -t -q -c "$DIR/web/nginx.conf" -e "$DIR/log/nginx.log" 2>>"$DIR/log/nginx.log" ||
+	"$nginx" -t -q -c "$DIR/web/nginx.conf" -e stderr 2>>"$DIR/log/nginx.log" ||
 		fail "nginx refuses its configuration; see $DIR/log/nginx.log"
 	start_process nginx "$nginx" -c "$DIR/web/nginx.conf" -e "$DIR/log/nginx.log"
 }
