@@ -46,21 +46,29 @@ static void check_secret(struct checks *checks, const struct conf *conf)
 	buf_deinit(&error);
 }
 
+/* Plain http is for trying things out on one machine. */
+static bool is_local(struct str origin)
+{
+	return str_starts(origin, STR("http://localhost")) ||
+	       str_starts(origin, STR("http://127.")) || str_starts(origin, STR("http://[::1]"));
+}
+
 static void check_origins(struct checks *checks, const struct conf *conf)
 {
 	struct str list = str_of(conf_str(conf, CONF_ALLOWED_ORIGINS));
 	struct str origin;
 
 	while (str_word(&list, &origin)) {
-		if (!str_starts(origin, STR("https://")) && !str_starts(origin, STR("http://")))
+		bool secure = str_starts(origin, STR("https://"));
+
+		if (!secure && !str_starts(origin, STR("http://")))
 			checks_add(checks, CHECK_ERROR, "origins", "%.*s is not an origin",
 				   STR_ARG(origin));
 		else if (origin.p[origin.n - 1] == '/')
 			checks_add(checks, CHECK_ERROR, "origins",
 				   "%.*s ends in a slash, so no browser will match it",
 				   STR_ARG(origin));
-		else if (str_starts(origin, STR("http://")) &&
-			 !str_starts(origin, STR("http://localhost")))
+		else if (!secure && !is_local(origin))
 			checks_add(checks, CHECK_WARNING, "origins", "%.*s is not encrypted",
 				   STR_ARG(origin));
 	}

@@ -30,8 +30,8 @@ void check_url(struct checks *checks, const struct conf *conf)
 	http_answer_init(&answer);
 	err = http_call(http, &request, &answer);
 	if (err != ERR_NONE)
-		checks_add(checks, CHECK_ERROR, "web", "%s: %s: %s", opts.url, err_text(err),
-			   answer.trouble);
+		checks_add(checks, CHECK_ERROR, "web", "%s: %s", opts.url,
+			   answer.trouble[0] ? answer.trouble : err_text(err));
 	else if (answer.status != 200)
 		checks_add(checks, CHECK_ERROR, "web", "%s answers %ld", opts.url, answer.status);
 	else if (answer.mode[0] == '\0')

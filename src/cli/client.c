@@ -57,7 +57,7 @@ int client_fail(const struct invocation *in, enum err err, const struct http_ans
 	struct buf text;
 
 	if (err != ERR_NONE)
-		return command_fail(in, "%s: %s", err_text(err), answer->trouble);
+		return command_fail(in, "%s", answer->trouble[0] ? answer->trouble : err_text(err));
 	buf_init(&text);
 	http_describe(answer, &text);
 	command_fail(in, "%s", buf_cstr(&text) ? buf_cstr(&text) : err_text(ERR_MEMORY));
