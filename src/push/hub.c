@@ -177,6 +177,15 @@ void hub_leave(struct link *link)
 	link->hub = NULL;
 }
 
+void hub_lag(struct link *link)
+{
+	const struct event *event = ring_find(link->hub->ring, link->pos);
+
+	link->state = LINK_REPLAY;
+	link->pos = event->seq - 1;
+	link->shown = message_prev(event, link->viewer);
+}
+
 bool link_reaches_ring(const struct link *link)
 {
 	return link->pos + 1 >= ring_first(link->hub->ring);

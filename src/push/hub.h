@@ -116,6 +116,9 @@ void hub_join(struct hub *hub, struct link *link);
 /* Leaves its hub; a link that is in none is fine. */
 void hub_leave(struct link *link);
 
+/* Takes back the event that its `live` callback is being told of: the link replays from there. */
+void hub_lag(struct link *link);
+
 /* True if the ring holds, or nothing lies, between the link and the hub's newest event. */
 bool link_reaches_ring(const struct link *link);
 

@@ -22,6 +22,7 @@
 
 enum {
 	AUTH_NOTICE_MS = 60000, /* how long before its end a token is announced to end */
+	SLOW_GRACE_MS = 2000,	/* to make up for a burst of events */
 	COME_BACK_PER_MS = 2,	/* clients that may come back per millisecond after a stop */
 	MODES = MODE_DOWN + 1,
 };
@@ -51,6 +52,7 @@ struct subscriber {
 	struct out *out;
 	struct identity who;
 	struct event *expiry;
+	struct event *slow; /* runs after too much was queued */
 	struct seat *seats;
 	size_t n_seats;
 	enum mode mode;
@@ -74,6 +76,8 @@ static void subscriber_free(struct subscriber *sub)
 	free(sub->seats);
 	if (sub->expiry != NULL)
 		event_free(sub->expiry);
+	if (sub->slow != NULL)
+		event_free(sub->slow);
 	if (sub->out != NULL)
 		sub->out->ops->free(sub->out);
 	authn_identity_deinit(&sub->who);
@@ -112,6 +116,7 @@ static void subscriber_end(struct subscriber *sub, const char *reason)
 		hubs_release(sub->push->hubs, hub);
 	}
 	event_del(sub->expiry);
+	event_del(sub->slow);
 	TAILQ_REMOVE(&sub->push->subscribers->list, sub, entry);
 	sub->push->subscribers->count--;
 	turn_ask(sub->push->turn, &sub->bury);
@@ -155,21 +160,20 @@ static void on_conn_closed(void *owner, enum fcgi_conn_end end)
 
 /* ---- what is sent ---- */
 
-static void subscriber_event(struct subscriber *sub, struct frame *frame, enum outq_kind kind)
+/* Returns OUT_SLOW, which is the caller's business; everything else is dealt with. */
+static enum out_result subscriber_event(struct subscriber *sub, struct frame *frame,
+					enum outq_kind kind)
 {
+	enum out_result result;
+
 	if (sub->is_ended)
-		return;
-	switch (sub->out->ops->event(sub->out, frame, kind)) {
-	case OUT_OK:
+		return OUT_OK;
+	result = sub->out->ops->event(sub->out, frame, kind);
+	if (result == OUT_OK)
 		sub->events++;
-		return;
-	case OUT_SLOW:
-		subscriber_bye(sub, "slow");
-		return;
-	case OUT_FAILED:
+	else if (result == OUT_FAILED)
 		subscriber_fail(sub);
-		return;
-	}
+	return result;
 }
 
 static void subscriber_notice(struct subscriber *sub, struct frame *frame)
@@ -224,15 +228,49 @@ static void seat_void(struct seat *seat)
 
 /* ---- what hubs tell ---- */
 
+static bool is_live(const struct subscriber *sub)
+{
+	for (size_t i = 0; i < sub->n_seats; i++) {
+		if (sub->seats[i].link.state != LINK_LIVE)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * More live events wait than a client may leave unread. That can be one burst, too, which even the
+ * fastest could not have taken: the link goes back to what is replayed as the socket drains, and
+ * who has not caught up after a while is slow.
+ */
+static void seat_lag(struct seat *seat)
+{
+	const struct timeval wait = {SLOW_GRACE_MS / 1000, SLOW_GRACE_MS % 1000 * 1000};
+	struct subscriber *sub = seat->sub;
+
+	hub_lag(&seat->link);
+	if (!evtimer_pending(sub->slow, NULL) && event_add(sub->slow, &wait) != 0)
+		subscriber_bye(sub, "slow");
+}
+
+static void on_slow(evutil_socket_t fd, short what, void *arg)
+{
+	struct subscriber *sub = arg;
+
+	(void)fd;
+	(void)what;
+	if (!is_live(sub) && fcgi_conn_waiting(sub->conn) > 0)
+		subscriber_bye(sub, "slow");
+}
+
 static void on_live(struct link *link, int64_t seq)
 {
 	struct seat *seat = link->owner;
 	struct frame *frame = ring_frame(hub_ring(link->hub), seq, link->viewer);
 
-	if (frame != NULL)
-		subscriber_event(seat->sub, frame, OUTQ_LIVE);
-	else
+	if (frame == NULL)
 		subscriber_fail(seat->sub);
+	else if (subscriber_event(seat->sub, frame, OUTQ_LIVE) == OUT_SLOW)
+		seat_lag(seat);
 }
 
 static void on_lost(struct link *link)
@@ -284,13 +322,8 @@ static void on_joined(void *taker)
 	struct seat *seat = taker;
 	struct subscriber *sub = seat->sub;
 
-	if (sub->is_ended)
-		return;
-	for (size_t i = 0; i < sub->n_seats; i++) {
-		if (sub->seats[i].link.state != LINK_LIVE)
-			return;
-	}
-	sub->out->ops->caught_up(sub->out);
+	if (!sub->is_ended && is_live(sub))
+		sub->out->ops->caught_up(sub->out);
 }
 
 static void on_replay_failed(void *taker)
@@ -408,7 +441,8 @@ static struct subscriber *subscriber_new(struct push *push, const struct subscri
 	sub->bury = (struct turn_job){.run = bury};
 	sub->seats = calloc(opts->n_starts, sizeof(*sub->seats));
 	sub->expiry = evtimer_new(push->base, on_expiry, sub);
-	if (sub->seats == NULL || sub->expiry == NULL) {
+	sub->slow = evtimer_new(push->base, on_slow, sub);
+	if (sub->seats == NULL || sub->expiry == NULL || sub->slow == NULL) {
 		subscriber_free(sub);
 		return NULL;
 	}
