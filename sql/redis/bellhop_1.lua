@@ -21,30 +21,17 @@ local LOAD_MAX_EVENTS = 200
 local TRIM_MAX_EVENTS = 500
 local TRIM_STEP = 50
 
-local META_FIELDS = {'first', 'last_seq', 'last_public', 'n', 'n_public', 'bytes'}
-
 -- Caught at the entry points: a bad argument is an error reply that says which.
 local function bad(what)
 	error({bad = what})
 end
 
-local function int(text, what)
-	if type(text) ~= 'string' or not text:match('^%-?%d+$') or #text > 16 then
-		bad(what .. ' is not an integer')
+-- Digits, at most 16 of them: every such number is exact in Lua.
+local function natural(text, what)
+	if type(text) ~= 'string' or text == '' or #text > 16 or text:find('%D') then
+		bad(what .. ' is not a number')
 	end
 	return tonumber(text)
-end
-
-local function natural(text, what)
-	local value = int(text, what)
-	if value < 0 then
-		bad(what .. ' is negative')
-	end
-	return value
-end
-
-local function id_of(seq)
-	return string.format('%d-0', seq)
 end
 
 local function now_ms()
@@ -55,46 +42,48 @@ end
 -- ---- events ----
 
 -- Reads an event from args at i: seq, number of fields, field, value, ... Returns it and the index
--- behind it. `list` is what XADD gets; the rest is what is looked at here.
+-- behind it. Its fields become members as text; args[first] to args[last] is what XADD gets.
 local function read_event(args, i)
-	local seq, count = int(args[i], 'seq'), natural(args[i + 1], 'number of fields')
+	local seq, count = natural(args[i], 'seq'), natural(args[i + 1], 'number of fields')
+	local first, last = i + 2, i + 1 + 2 * count
 	if seq < 1 then
 		bad('seq is not positive')
 	end
-	if count < 1 or count > 40 or args[i + 1 + 2 * count] == nil then
+	if count < 1 or count > 40 or args[last] == nil then
 		bad('event is cut short')
 	end
-	local first = i + 2
-	local event, list, size = {}, {}, 0
-	for k = first, first + 2 * count - 1, 2 do
+	local event, size = {}, 0
+	for k = first, last, 2 do
 		local field, value = args[k], args[k + 1]
 		event[field] = value
-		list[k - first + 1] = field
-		list[k - first + 2] = value
 		size = size + #field + #value
 	end
-	event.seq, event.list, event.size = seq, list, size
-	event.n = natural(event.n, 'n')
-	event.n_public = natural(event.n_public, 'n_public')
-	event.prev_public = natural(event.prev_public or '0', 'prev_public')
+	event.seq, event.seq_text, event.size = seq, args[i], size
+	event.args, event.first, event.last = args, first, last
+	natural(event.n, 'n')
+	natural(event.n_public, 'n_public')
 	natural(event.sent_at, 'sent_at')
-	if event.kind == nil or #event.kind ~= 1 then
+	if event.prev_public then
+		natural(event.prev_public, 'prev_public')
+	end
+	local kind = event.kind
+	if kind == nil or #kind ~= 1 then
 		bad('kind is not a letter')
 	end
-	if event.kind == 'p' or event.kind == 't' then
+	if kind == 'p' or kind == 't' then
 		local ok, detail = pcall(cjson.decode, event.detail or '')
 		if not ok or type(detail) ~= 'table' then
 			bad('detail is not an object')
 		end
 		event.detail = detail
-		if event.kind == 'p' and
+		if kind == 'p' and
 				(type(detail.user_id) ~= 'string' or type(detail.role) ~= 'string') then
 			bad('detail names no user and role')
 		end
-	elseif event.kind == 'd' or event.kind == 'e' then
-		event.target = natural(event.target, 'target')
+	elseif kind == 'd' or kind == 'e' then
+		natural(event.target, 'target')
 	end
-	return event, first + 2 * count
+	return event, last + 1
 end
 
 -- The fields of a stream entry as a table.
@@ -116,49 +105,50 @@ end
 
 -- Is the event of that seq in the stream another one? False too where it was trimmed.
 local function clashes(chat, event)
-	local entry = redis.call('XRANGE', chat, id_of(event.seq), id_of(event.seq))[1]
+	local id = event.seq_text .. '-0'
+	local entry = redis.call('XRANGE', chat, id, id)[1]
 	if not entry then
 		return false
 	end
 	local there = fields_of(entry)
 	return there.kind ~= event.kind or there.uid ~= event.uid or
 		there.sender_id ~= event.sender_id or
-		(there.target or '0') ~= string.format('%d', event.target or 0)
+		there.target ~= event.target
 end
 
 -- ---- a ticket ----
 
 -- What is there. Touches all three keys, so that a wrong type is an error before anything is written.
--- A stream without its meta (somebody deleted that) counts as none: it will be replaced.
-local function read_ticket(keys)
+-- A stream without its meta (somebody deleted that) counts as none: it will be replaced. `user`: whose
+-- role is wanted.
+local function read_ticket(keys, user)
 	local ticket = {chat = keys[1], meta = keys[2], who = keys[3]}
 	local length = redis.call('XLEN', ticket.chat)
-	local meta = redis.call('HMGET', ticket.meta, unpack(META_FIELDS))
-	redis.call('HLEN', ticket.who)
+	local meta = redis.call('HMGET', ticket.meta, 'first', 'last_seq', 'bytes')
+	ticket.role = redis.call('HGET', ticket.who, user or '')
 	if length > 0 and meta[1] and meta[2] then
 		ticket.length = length
-		for k, name in ipairs(META_FIELDS) do
-			ticket[name] = tonumber(meta[k] or '0') or 0
-		end
+		ticket.first = tonumber(meta[1]) or 0
+		ticket.last_seq = tonumber(meta[2]) or 0
+		ticket.bytes = tonumber(meta[3] or '0') or 0
 	else
 		ticket.length = 0
-		ticket.is_broken = length > 0
 	end
 	return ticket
 end
 
-local function begin(ticket)
+-- Starts an empty ticket, whatever was there, whose oldest event will be `event`.
+local function begin(ticket, event)
 	redis.call('DEL', ticket.chat, ticket.meta, ticket.who)
-	ticket.length, ticket.bytes = 0, 0
-	ticket.first, ticket.last_seq, ticket.last_public = nil, 0, 0
-	redis.call('HSET', ticket.meta, 'status', 'open')
+	redis.call('HSET', ticket.meta, 'status', 'open', 'first', event.seq_text)
+	ticket.bytes = 0
 end
 
 -- A deletion is the scrub: the message's content leaves all its entries. Redis cannot change an entry,
 -- and XDEL would leave the text in memory and a hole in the numbers, so the stream is written anew.
 local function scrub(ticket, deletion)
-	local target = string.format('%d', deletion.target)
-	local target_id = id_of(deletion.target)
+	local target = deletion.target
+	local target_id = target .. '-0'
 	local found = false
 	local entries = redis.call('XRANGE', ticket.chat, '-', '+')
 	local lists = {}
@@ -198,12 +188,8 @@ local function scrub(ticket, deletion)
 end
 
 -- What an event changes besides the stream.
-local function apply(ticket, event, join_role)
-	if event.kind == 'm' then
-		if join_role ~= '' and event.sender_id then
-			redis.call('HSETNX', ticket.who, event.sender_id, join_role)
-		end
-	elseif event.kind == 'p' then
+local function apply(ticket, event)
+	if event.kind == 'p' then
 		redis.call('HSET', ticket.who, event.detail.user_id, event.detail.role)
 	elseif event.kind == 't' then
 		for _, name in ipairs({'status', 'title'}) do
@@ -218,23 +204,20 @@ local function apply(ticket, event, join_role)
 	end
 end
 
-local function append(ticket, event, join_role)
-	redis.call('XADD', ticket.chat, id_of(event.seq), unpack(event.list))
-	ticket.first = ticket.first or event.seq
-	ticket.last_seq = event.seq
-	ticket.last_public = event.public and event.seq or event.prev_public
+local function append(ticket, event)
+	redis.call('XADD', ticket.chat, event.seq_text .. '-0', unpack(event.args, event.first, event.last))
 	ticket.bytes = ticket.bytes + event.size
-	apply(ticket, event, join_role)
+	if event.kind ~= 'm' then
+		apply(ticket, event)
+	end
 end
 
 -- meta as of `event`, the last that was appended.
-local function finish(ticket, event, now)
-	local text = string.format
-	redis.call('HSET', ticket.meta, 'first', text('%d', ticket.first),
-		'last_seq', text('%d', ticket.last_seq), 'last_public', text('%d', ticket.last_public),
-		'n', text('%d', event.n), 'n_public', text('%d', event.n_public),
-		'bytes', text('%d', ticket.bytes), 'used', text('%d', now),
-		'last_uid', event.uid or '')
+local function finish(ticket, event, used)
+	redis.call('HSET', ticket.meta, 'last_seq', event.seq_text,
+		'last_public', event.public and event.seq_text or event.prev_public or '0',
+		'n', event.n, 'n_public', event.n_public, 'last_uid', event.uid or '',
+		'bytes', string.format('%d', ticket.bytes), 'used', used)
 	return redis.status_reply('OK')
 end
 
@@ -273,19 +256,22 @@ local function push(keys, args)
 	if args[behind] ~= nil then
 		bad('too many arguments')
 	end
-	local ticket = read_ticket(keys)
-	local now = now_ms()
+	local ticket = read_ticket(keys, event.sender_id)
 	if ticket.length == 0 then
-		return redis.status_reply(string.format('EMPTY %d', now))
+		return redis.status_reply(string.format('EMPTY %d', now_ms()))
 	end
 	if event.seq <= ticket.last_seq then
 		return redis.status_reply(clashes(ticket.chat, event) and 'CLASH' or 'DUP')
 	end
 	if event.seq > ticket.last_seq + 1 then
-		return redis.status_reply(string.format('GAP %d %d', ticket.last_seq, now))
+		return redis.status_reply(string.format('GAP %d %d', ticket.last_seq, now_ms()))
 	end
-	append(ticket, event, args[1])
-	return finish(ticket, event, now)
+	append(ticket, event)
+	if args[1] ~= '' and not ticket.role and event.kind == 'm' and event.sender_id then
+		redis.call('HSET', ticket.who, event.sender_id, args[1])
+	end
+	-- Its own time is near enough to tell an idle ticket.
+	return finish(ticket, event, event.sent_at)
 end
 
 -- Reads what load() was given, and refuses a hole.
@@ -362,11 +348,11 @@ local function load(keys, args)
 		end
 	end
 	if is_new then
-		begin(ticket)
+		begin(ticket, events[1])
 	end
 	set_people(ticket, range.people)
 	for k = skip + 1, #events do
-		append(ticket, events[k], '')
+		append(ticket, events[k])
 	end
 	if range.status ~= '' then
 		redis.call('HSET', ticket.meta, 'status', range.status)
@@ -374,7 +360,7 @@ local function load(keys, args)
 	if range.title ~= '' then
 		redis.call('HSET', ticket.meta, 'title', range.title)
 	end
-	return finish(ticket, events[#events], now)
+	return finish(ticket, events[#events], string.format('%d', now))
 end
 
 -- How many of the oldest events are beyond the window, at most TRIM_MAX_EVENTS, and their bytes.
@@ -433,7 +419,7 @@ local function trim(keys, args)
 	local removed, bytes = count_excess(ticket, window)
 	if removed > 0 then
 		local first = ticket.first + removed
-		redis.call('XTRIM', ticket.chat, 'MINID', id_of(first))
+		redis.call('XTRIM', ticket.chat, 'MINID', string.format('%d-0', first))
 		redis.call('HSET', ticket.meta, 'first', string.format('%d', first),
 			'bytes', string.format('%d', ticket.bytes - bytes))
 	end
