@@ -189,7 +189,8 @@ enum err stores_redis(struct stores *s, const struct buf *commands, size_t nrepl
 {
 	enum err err;
 
-	memset(replies_r, 0, nreplies * sizeof(*replies_r));
+	for (size_t i = 0; i < nreplies; i++)
+		replies_r[i] = NULL;
 	if (!mode_ask(s->board, MODE_REDIS))
 		return ERR_UNAVAILABLE;
 	err = redis_conn_exec(s->redis, commands, nreplies, deadline_ms, replies_r);
