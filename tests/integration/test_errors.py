@@ -3,6 +3,7 @@
 
 import json
 
+import fcgi_client as fcgi
 import pytest
 from client import Api, check_problem
 
@@ -52,8 +53,8 @@ BAD_FIELDS = {
 
 
 def post(api, ticket, body, **headers):
-    headers.setdefault("Content-Type", "application/json")
-    headers = {name.replace("_", "-"): value for name, value in headers.items() if value is not None}
+    headers = {"Content-Type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    headers = {name: value for name, value in headers.items() if value is not None}
     return api.call("POST", f"/v1/tickets/{ticket}/messages", data=body, headers=headers)
 
 
@@ -88,20 +89,19 @@ def test_escapes_decode(site, ticket):
 def test_a_body_too_large_is_refused_before_it_is_read(site, ticket):
     api = site.api("alice")
     check_problem(post(api, ticket, b"x" * 66000), 413, "too_large")
-    check_problem(post(api, ticket, b"x" * 3_000_000), 413, "too_large")
     filler = b" " * (65536 - 16)
     assert post(api, ticket, b'{"content": "x"}' + filler).status_code == 201
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", None])
 def test_another_media_type_is_refused(site, ticket, kind):
-    check_problem(post(site.api("alice"), ticket, b'{"content": "x"}', Content_Type=kind), 415,
+    check_problem(post(site.api("alice"), ticket, b'{"content": "x"}', kind), 415,
                   "unsupported_media_type")  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "Application/JSON"])
 def test_json_is_taken_however_it_is_spelt(site, ticket, kind):
-    assert post(site.api("alice"), ticket, b'{"content": "x"}', Content_Type=kind).status_code == 201
+    assert post(site.api("alice"), ticket, b'{"content": "x"}', kind).status_code == 201
 
 
 @pytest.mark.parametrize(
@@ -111,12 +111,24 @@ def test_json_is_taken_however_it_is_spelt(site, ticket, kind):
         "/v1/tickets/T/messages/0x1", "/v1/tickets/T/messages/-1", "/v1/tickets/T/messages/0",
         "/v1/tickets/T/messages/1/", "/v1/tickets/T/messages/99999999999999999999", "/v1/tickets/T/messages/01",
         "/v1/tickets/.hidden/messages", "/v1/tickets/%2e%2e/messages", "/v1/tickets/a%2Fb/messages",
-        "/v1/tickets/a%00b/messages", "/v1/tickets/a%20b/messages", "/v1/tickets/%C3%A4/messages",
+        "/v1/tickets/a%20b/messages", "/v1/tickets/%C3%A4/messages",
         "/v1/tickets/" + "x" * 65 + "/messages", "/v1/tickets/a%/messages",
     ],
 )  # fmt: skip
 def test_what_is_not_there_is_404(site, path):
     check_problem(site.api("alice").get(path), 404, "not_found")
+
+
+def test_a_nul_in_a_path_is_404(stack):
+    """nginx refuses it before bellhop sees it, other web servers do not."""
+    for socket, path in (("api", "/chat/v1/tickets/a%00b/messages"), ("push", "/chat/v1/tickets/a%00b/stream")):
+        answer = fcgi.call(str(stack.dir / "run" / f"{socket}.sock"), "GET", path, stack.site.token("alice"))
+        assert (answer.status, answer.json()["code"]) == (404, "not_found")
+
+
+def test_a_body_that_even_the_web_server_refuses(site, ticket):
+    answer = site.api("alice").session.post(f"{site.url}/v1/tickets/{ticket}/messages", data=b"x" * 3_000_000)
+    check_problem(answer, 413, "too_large")
 
 
 def test_a_segment_may_be_encoded(site, ticket):
@@ -156,7 +168,7 @@ def test_a_query_that_makes_no_sense_is_refused(site, ticket, query):
     check_problem(site.api("alice").get(f"/v1/tickets/{ticket}/messages?{query}"), 400, "invalid_field")
 
 
-@pytest.mark.parametrize("query", ["wait=56", "wait=-1", "wait=x", "since=1", "init=0", "init=201", "ephemeral=2"])
+@pytest.mark.parametrize("query", ["wait=56", "wait=-1", "wait=x", "since=1", "init=201", "ephemeral=2"])
 def test_a_poll_that_makes_no_sense_is_refused(site, ticket, query):
     check_problem(site.api("alice").get(f"/v1/tickets/{ticket}/poll?{query}"), 400, "invalid_field")
 

@@ -16,6 +16,14 @@ from client import DEADLINE, wait_for
 
 ROUTES = {"api": "/chat/v1/healthz", "push": "/chat/v1/tickets/T-1/poll?wait=0"}
 
+# Run as another user, who cannot read the source tree: the client comes on standard input.
+PEER = """
+import sys
+client = {}
+exec(sys.stdin.read(), client)
+sys.exit(client["call"](sys.argv[1], "GET", "/chat/v1/healthz").status not in (200, 404))
+"""
+
 
 class Daemon:
     """A daemon beside the site's own, with the site's settings and a few others."""
@@ -142,11 +150,21 @@ class TestListening:
             process.terminate()
             assert process.wait(DEADLINE) == 0
 
-    def test_a_peer_who_is_not_listed_is_turned_away(self, stack, path, name):
-        with Daemon(stack, name, path, BELLHOP_SOCKET_PEERS="nobody") as daemon:
+    @pytest.mark.parametrize("peers,is_served", [("nobody", True), ("daemon", False), ("", True)])
+    def test_only_listed_peers_are_served(self, stack, make_directory, name, peers, is_served):
+        """Only root can become somebody else; another user's run sees that an own uid is served."""
+        directory = make_directory()
+        os.chmod(directory, 0o755)
+        path = directory + "/daemon.sock"
+        me = [] if os.getuid() else ["runuser", "-u", "nobody", "--"]
+        if not me:
+            peers, is_served = str(os.getuid()), True
+        with Daemon(stack, name, path, BELLHOP_SOCKET_PEERS=peers, BELLHOP_SOCKET_MODE="0666") as daemon:
             wait_for(lambda: os.path.exists(path), "the socket")
-            with pytest.raises((OSError, fcgi.Closed)):
-                fcgi.call(path, "GET", ROUTES[name], timeout=5)
+            answered = subprocess.run(
+                [*me, "/usr/bin/python3", "-c", PEER, path], input=open(fcgi.__file__).read(), text=True, timeout=DEADLINE
+            )
+            assert (answered.returncode == 0) is is_served
             assert daemon.process.poll() is None
 
     def test_an_idle_daemon_stops_within_a_second(self, stack, path, name):

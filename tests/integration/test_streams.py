@@ -106,7 +106,7 @@ class TestWhereItBegins:
         with told.stream(ticket, since=0, init=3) as stream:
             assert stream.wait_messages(1)[0].data["event_seq"] == 1
 
-    @pytest.mark.parametrize("cursor", ["x", "1.", ".1", "1.-1", "1.99", "99.1", "1.1.1", "0.1", "1.1 ", "a" * 3000,
+    @pytest.mark.parametrize("cursor", ["x", "1.", ".1", "1.-1", "1.99", "99.1", "1.1.1", "0.1", "a" * 3000,
                                         "1.~AAAA", "99999999999999999999.1", "01.1", "1.18446744073709551617"])  # fmt: skip
     def test_a_cursor_of_another_world_gets_a_gap(self, told, ticket, cursor):
         with told.stream(ticket, last_event_id=cursor) as stream:
@@ -170,9 +170,8 @@ def test_the_heartbeat_is_a_comment_and_a_ping(quick_site, ticket):
 
 
 def test_a_stream_ends_with_its_token(site, ticket):
-    token_api = site.api("alice", exp=int(time.time()) - 27)  # three seconds of the leeway are left
-    with token_api.stream(ticket) as stream:
-        assert stream.wait_named("auth").data["expires_in"] >= 0
+    with site.api("alice", exp=int(time.time()) + 4).stream(ticket) as stream:
+        assert 0 <= stream.wait_named("auth").data["expires_in"] <= 4
         assert stream.wait_named("bye").data["code"] == "token_expired"
         stream.wait(lambda s: s.ended.is_set(), "the end")
 
