@@ -135,7 +135,8 @@ enum err migrate_apply(struct pg_conn *c, int64_t version, struct str sql, int64
 	buf_init(&script);
 	buf_puts(&script, MIGRATE_BEGIN);
 	buf_put_str(&script, sql);
-	buf_putc(&script, '\n');
+	/* The last command of a file may lack its semicolon. */
+	buf_puts(&script, "\n;\n");
 	put_adoption(&script, version, sql);
 	return run_script(c, &script, deadline_ms);
 }

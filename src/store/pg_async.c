@@ -358,16 +358,15 @@ static void lane_io(evutil_socket_t fd, short what, void *arg)
 		lane_follow_connect(lane, PQconnectPoll(lane->pg));
 		return;
 	}
-	if ((what & EV_READ) != 0 && PQconsumeInput(lane->pg) == 0 && lane->state == LANE_READY) {
-		pg_fault_of_connection(&lane->pa->fault, lane->pg);
+	if (lane->state == LANE_READY) {
+		/* Nothing was asked: it is hanging up. See has_died() in pg_conn.c. */
+		pg_fault_set(&lane->pa->fault, "the server has ended the connection");
 		lane_lose(lane, ERR_UNAVAILABLE);
 		return;
 	}
-	if (lane->state == LANE_READY) {
-		/* A notice or a changed parameter: parsed, and nothing else. */
-		(void)PQisBusy(lane->pg);
-		return;
-	}
+	/* A failure shows when the results are collected. */
+	if ((what & EV_READ) != 0)
+		(void)PQconsumeInput(lane->pg);
 	if (pg_sql_collect(lane->pg, &lane->collect))
 		lane_collected(lane);
 	else

@@ -82,25 +82,13 @@ static short wait_for(const PGconn *pg, short events, int64_t deadline_ms)
 }
 
 /*
- * A server that went away while the connection was idle has left a message or the end of the
- * stream: found now, it costs a new connection instead of an uncertain outcome.
+ * A server that goes away says so, or hangs up, while the connection is idle. Found now, it costs a
+ * new connection instead of an uncertain outcome. Anything else that it may say unasked is so rare
+ * (a changed parameter) that it may cost one too.
  */
-static bool has_died(PGconn *pg)
+static bool has_died(const PGconn *pg)
 {
-	enum { TRIES = 8 }; /* a notice or a changed parameter may be waiting as well */
-
-	for (int i = 0; i < TRIES; i++) {
-		if (PQstatus(pg) != CONNECTION_OK)
-			return true;
-		if (wait_for(pg, POLLIN, 0) == 0)
-			return false;
-		if (PQconsumeInput(pg) == 0)
-			return true;
-		/* Takes what came in; nothing is under way, so it does not wait. */
-		if (PQisBusy(pg))
-			return true;
-	}
-	return true;
+	return PQstatus(pg) != CONNECTION_OK || wait_for(pg, POLLIN, 0) != 0;
 }
 
 /* Follows PQconnectPoll to its end. 0, or -1 with the fault set. */
@@ -274,6 +262,9 @@ enum err pg_conn_script(struct pg_conn *c, const char *sql, int64_t deadline_ms)
 		return refuse_to_send(c);
 	outcome = run(c, true, deadline_ms);
 	PQclear(outcome.result);
+	/* That an earlier command was answered says nothing: the text is one transaction. */
+	if (outcome.err == ERR_UNCERTAIN && c->fault.sqlstate[0] != '\0')
+		outcome.err = pg_sql_classify(c->fault.sqlstate, true, false);
 	/* A text that failed half-way may have left its transaction open. */
 	if (outcome.err != ERR_NONE)
 		pg_conn_close(c);
