@@ -135,7 +135,7 @@ static struct str copy_str(char **to, struct str s)
 {
 	struct str copy = {s.p != NULL ? *to : NULL, s.n};
 
-	if (s.n > 0)
+	if (s.p != NULL)
 		memcpy(*to, s.p, s.n);
 	*to += s.n;
 	return copy;

@@ -238,7 +238,7 @@ static enum jwt_result read_claims(const struct jwt_policy *policy, struct jwt_c
 static enum jwt_result check_times(const struct jwt_policy *policy, const struct times *times,
 				   int64_t now_ms)
 {
-	const int64_t leeway_ms = JWT_LEEWAY_S * 1000;
+	const int64_t leeway_ms = JWT_LEEWAY_S * INT64_C(1000);
 	int64_t exp_ms = times->exp_s * 1000;
 
 	if (now_ms >= exp_ms + leeway_ms)

@@ -15,6 +15,7 @@
 #include "base/secret.h"
 #include "web/ids.h"
 
+#define PEM_BEGIN     "-----BEGIN "
 #define PUBLIC_BEGIN  "-----BEGIN PUBLIC KEY-----"
 #define PUBLIC_END    "-----END PUBLIC KEY-----"
 #define PRIVATE_BEGIN "-----BEGIN PRIVATE KEY-----"
@@ -103,9 +104,9 @@ static const char *load_material(struct keyring_key *key, struct str contents)
 		key->alg = KEYRING_EDDSA;
 		return load_private(key, contents) == 0 ? NULL : "not an Ed25519 private key";
 	}
-	/* An RSA key is not a secret to be used as bytes, whatever an attacker would like. */
-	if (str_starts(contents, STR("-----BEGIN ")))
-		return "a PEM file, but neither PUBLIC KEY nor PRIVATE KEY";
+	/* Of another kind, or with text before it: a public key must never be taken for a secret. */
+	if (contents.n > 0 && memmem(contents.p, contents.n, PEM_BEGIN, strlen(PEM_BEGIN)) != NULL)
+		return "a PEM file that does not begin with PUBLIC KEY or PRIVATE KEY";
 	if (contents.n < KEYRING_SECRET_MIN)
 		return "an HS256 key needs at least 32 bytes";
 	key->alg = KEYRING_HS256;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BYTES_MAX  (64 * 1024) /* of all values that are kept */
+#define BYTES_MAX  65536 /* of all values that are kept */
 #define CHUNK_SIZE 2048
 
 /* The parameters that we read. Their place in the table is their bit in request.seen. */

@@ -153,6 +153,10 @@ static void bad_material(void **state)
 		 "MCowBQYDK2VuAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n"
 		 "-----END PUBLIC KEY-----\n",
 		 113},
+		/* a public key behind a comment: its bytes would be everybody's secret */
+		{"Public-Key: (256 bit)\n-----BEGIN PUBLIC KEY-----\n"
+		 "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n",
+		 110},
 		{"-----BEGIN RSA PUBLIC KEY-----\nMCowBQYDK2VwAyEAMCowBQYDK2VwAyEA\n", 64},
 	};
 	struct keyring *ring = keyring_new();
