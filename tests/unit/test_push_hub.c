@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A hub gives each of its links every event that it may see, once and in order, whoever brings them. */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "cmocka_setup.h"
+#include "push/hub.h"
+#include "push/ring.h"
+#include "push_events.h"
+
+enum { EVENTS = 400 };
+
+struct listener {
+	struct link link;
+	int64_t seen[EVENTS];
+	size_t n, lost, restarted;
+	bool leaves; /* at the next event */
+};
+
+static void on_live(struct link *link, int64_t seq)
+{
+	struct listener *listener = link->owner;
+
+	assert_non_null(ring_find(hub_ring(link->hub), seq));
+	listener->seen[listener->n++] = seq;
+	if (listener->leaves)
+		hub_leave(link);
+}
+
+static void on_lost(struct link *link)
+{
+	((struct listener *)link->owner)->lost++;
+}
+
+static void on_restarted(struct link *link)
+{
+	((struct listener *)link->owner)->restarted++;
+}
+
+static const struct link_ops ops = {on_live, on_lost, on_restarted};
+
+static void join(struct hub *hub, struct listener *listener, enum message_viewer viewer)
+{
+	*listener = (struct listener){.link = {.ops = &ops, .viewer = viewer}};
+	listener->link.owner = listener;
+	listener->link.pos = hub_last(hub);
+	listener->link.shown = hub_newest(hub, viewer);
+	hub_join(hub, &listener->link);
+	assert_true(link_reaches_ring(&listener->link));
+	listener->link.state = LINK_LIVE;
+}
+
+static struct hub *started(int64_t epoch)
+{
+	struct hub *hub = hub_new(STR("T-1"), 64);
+
+	assert_non_null(hub);
+	assert_false(hub_is_started(hub));
+	hub_start(hub, epoch, 0, 0);
+	return hub;
+}
+
+/* Two sources bring the same events, out of step, with repetitions and holes. */
+static void everybody_sees_everything_once(void **state)
+{
+	struct push_events ticket = {.epoch = 1};
+	struct event events[EVENTS];
+	struct hub *hub = started(1);
+	static struct listener staff, public;
+	int64_t prev = 0;
+	size_t public_count = 0;
+	unsigned int seed = 1;
+
+	(void)state;
+	for (int i = 0; i < EVENTS; i++)
+		events[i] = push_events_next(&ticket, rand_r(&seed) % 3 == 0);
+	join(hub, &staff, MESSAGE_FOR_STAFF);
+	join(hub, &public, MESSAGE_FOR_PUBLIC);
+	while (hub_last(hub) < EVENTS) {
+		int64_t seq = hub_last(hub) + 1 + rand_r(&seed) % 5 - 2;
+		enum hub_fed fed, expected = HUB_FED;
+
+		if (seq < 1 || seq > EVENTS)
+			continue;
+		if (seq <= hub_last(hub))
+			expected = HUB_OLD;
+		else if (seq > hub_last(hub) + 1)
+			expected = HUB_HOLE;
+		fed = hub_feed(hub, &events[seq - 1]);
+		assert_int_equal(fed, expected);
+	}
+	assert_int_equal(staff.n, EVENTS);
+	for (int i = 0; i < EVENTS; i++) {
+		assert_int_equal(staff.seen[i], i + 1);
+		if (!events[i].is_public)
+			continue;
+		assert_int_equal(public.seen[public_count++], i + 1);
+		assert_int_equal(events[i].prev_public, prev);
+		prev = i + 1;
+	}
+	assert_int_equal(public.n, public_count);
+	assert_int_equal(staff.lost + public.lost, 0);
+	assert_int_equal(hub_newest(hub, MESSAGE_FOR_PUBLIC), prev);
+	hub_leave(&staff.link);
+	hub_leave(&public.link);
+	assert_int_equal(hub_links(hub), 0);
+	hub_free(hub);
+}
+
+static void links_may_leave_while_they_are_told(void **state)
+{
+	struct push_events ticket = {.epoch = 1};
+	struct event event = push_events_next(&ticket, false);
+	struct hub *hub = started(1);
+	static struct listener a, b, c;
+
+	(void)state;
+	join(hub, &a, MESSAGE_FOR_STAFF);
+	join(hub, &b, MESSAGE_FOR_STAFF);
+	join(hub, &c, MESSAGE_FOR_STAFF);
+	a.leaves = b.leaves = true;
+	assert_int_equal(hub_feed(hub, &event), HUB_FED);
+	assert_int_equal(a.n + b.n + c.n, 3);
+	assert_int_equal(hub_links(hub), 1);
+	hub_leave(&c.link);
+	hub_leave(&c.link);
+	hub_free(hub);
+}
+
+static void another_epoch_is_not_taken(void **state)
+{
+	struct push_events ticket = {.epoch = 2};
+	struct event event = push_events_next(&ticket, false);
+	struct hub *hub = started(1);
+	static struct listener staff;
+
+	(void)state;
+	join(hub, &staff, MESSAGE_FOR_STAFF);
+	assert_int_equal(hub_feed(hub, &event), HUB_OLD);
+	hub_restart(hub, 2, 7, 5);
+	assert_int_equal(staff.restarted, 1);
+	assert_int_equal(staff.link.pos, 7);
+	assert_int_equal(staff.link.shown, 7);
+	assert_int_equal(hub_newest(hub, MESSAGE_FOR_PUBLIC), 5);
+	hub_leave(&staff.link);
+	hub_free(hub);
+}
+
+static void what_the_record_lacks_is_skipped_and_told(void **state)
+{
+	struct push_events ticket = {.epoch = 1, .seq = 9, .n = 9, .n_public = 9, .last_public = 9};
+	struct event event = push_events_next(&ticket, false);
+	struct hub *hub = started(1);
+	static struct listener staff;
+
+	(void)state;
+	join(hub, &staff, MESSAGE_FOR_STAFF);
+	assert_int_equal(hub_feed(hub, &event), HUB_HOLE);
+	hub_skip(hub, event.seq);
+	assert_int_equal(staff.lost, 1);
+	assert_int_equal(staff.link.state, LINK_REPLAY);
+	assert_int_equal(hub_feed(hub, &event), HUB_FED);
+	assert_int_equal(staff.n, 0);
+	assert_int_equal(link_step(&staff.link, &event), LINK_GAP_BEFORE);
+	hub_leave(&staff.link);
+	hub_free(hub);
+}
+
+static void a_lagging_link_gets_its_event_again(void **state)
+{
+	struct push_events ticket = {.epoch = 1};
+	struct event events[3];
+	struct hub *hub = started(1);
+	static struct listener public;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		events[i] = push_events_next(&ticket, i == 1);
+	join(hub, &public, MESSAGE_FOR_PUBLIC);
+	for (int i = 0; i < 3; i++)
+		hub_feed(hub, &events[i]);
+	assert_int_equal(public.n, 2);
+	hub_lag(&public.link);
+	assert_int_equal(public.link.pos, 2);
+	assert_int_equal(public.link.shown, 1);
+	assert_int_equal(link_step(&public.link, &events[2]), LINK_NEXT);
+	hub_leave(&public.link);
+	hub_free(hub);
+}
+
+/* A requester's world has no notes, and its positions say nothing of them. */
+static void notes_move_a_public_link_unseen(void **state)
+{
+	struct push_events ticket = {.epoch = 1};
+	struct event first = push_events_next(&ticket, false);
+	struct event note = push_events_next(&ticket, true);
+	struct event last = push_events_next(&ticket, false);
+	struct link link = {.viewer = MESSAGE_FOR_PUBLIC};
+
+	(void)state;
+	assert_int_equal(link_step(&link, &first), LINK_NEXT);
+	assert_int_equal(link_step(&link, &note), LINK_OLD);
+	assert_int_equal(link.pos, 2);
+	assert_int_equal(link.shown, 1);
+	assert_int_equal(link_step(&link, &last), LINK_NEXT);
+	assert_int_equal(link_step(&link, &last), LINK_OLD);
+	assert_int_equal(link.shown, 3);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(everybody_sees_everything_once),
+		cmocka_unit_test(links_may_leave_while_they_are_told),
+		cmocka_unit_test(another_epoch_is_not_taken),
+		cmocka_unit_test(what_the_record_lacks_is_skipped_and_told),
+		cmocka_unit_test(a_lagging_link_gets_its_event_again),
+		cmocka_unit_test(notes_move_a_public_link_unseen),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
