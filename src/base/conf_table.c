@@ -103,7 +103,7 @@ static const struct conf_item items[CONF_COUNT] = {
 			.section = "identity",
 			.help = "file of at least 32 bytes for keyed digests and CSRF tokens",
 			.type = CONF_TYPE_PATH,
-			.flags = WEB | CONF_BY_COMMAND,
+			.flags = CONF_BY_API | CONF_BY_COMMAND,
 		},
 	[CONF_TRUST_PARAMS] =
 		{
@@ -112,7 +112,7 @@ static const struct conf_item items[CONF_COUNT] = {
 			.section = "identity",
 			.help = "accept the identity that the web server passes in BELLHOP_USER and so on",
 			.type = CONF_TYPE_BOOL,
-			.flags = WEB | RELOADABLE,
+			.flags = WEB | CONF_BY_COMMAND | RELOADABLE,
 		},
 	[CONF_ALLOWED_ORIGINS] =
 		{
@@ -121,7 +121,7 @@ static const struct conf_item items[CONF_COUNT] = {
 			.section = "identity",
 			.help = "origins whose pages may use the cookie, such as https://desk.example.org",
 			.type = CONF_TYPE_LIST,
-			.flags = WEB | RELOADABLE,
+			.flags = WEB | CONF_BY_COMMAND | RELOADABLE,
 		},
 	[CONF_REDIS_URL] =
 		{
@@ -255,7 +255,7 @@ static const struct conf_item items[CONF_COUNT] = {
 			.section = "sockets",
 			.help = "users who may connect; empty: whom the mode lets in",
 			.type = CONF_TYPE_LIST,
-			.flags = WEB,
+			.flags = WEB | CONF_BY_COMMAND,
 		},
 	[CONF_SOCKET_BACKLOG] =
 		{
@@ -277,7 +277,7 @@ static const struct conf_item items[CONF_COUNT] = {
 			.min = 1,
 			.max = 256,
 			.type = CONF_TYPE_INT,
-			.flags = CONF_BY_API,
+			.flags = CONF_BY_API | CONF_BY_COMMAND,
 		},
 	[CONF_IO_TIMEOUT_MS] =
 		{
@@ -288,7 +288,7 @@ static const struct conf_item items[CONF_COUNT] = {
 			.min = 100,
 			.max = 600000,
 			.type = CONF_TYPE_INT,
-			.flags = CONF_BY_API,
+			.flags = WEB,
 		},
 	[CONF_LIMIT_BODY] =
 		{
