@@ -269,7 +269,7 @@ static int send_message(const struct invocation *in, const struct conf *conf,
 
 static int run(struct invocation *in)
 {
-	struct sending s = {.retry_for_ms = 1000 * RETRY_FOR_S};
+	struct sending s = {.retry_for_ms = INT64_C(1000) * RETRY_FOR_S};
 	struct conf *conf = NULL;
 	int status;
 	bool done;

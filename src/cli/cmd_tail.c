@@ -110,7 +110,7 @@ static int take_event(void *arg, const struct sse_reader_event *event)
 		put_json_line(tail, event);
 	else
 		event_text_put(&tail->line, event->type, json_read_root(json));
-	if (buf_ok(&tail->line))
+	if (buf_ok(&tail->line) && tail->line.len > 0)
 		fwrite(tail->line.data, 1, tail->line.len, stdout);
 	fflush(stdout);
 

@@ -81,13 +81,14 @@ struct pages *pages_new(const struct client *client, struct engine *engine,
 	all->engine = engine;
 	all->ledger = ledger;
 	all->items = calloc(n, sizeof(*all->items));
-	if (all->items == NULL)
-		goto failed;
-	for (; all->n < n; all->n++)
-		if (reader_init(&all->items[all->n], all) != 0) {
-			all->n++;
+	if (all->items == NULL) {
+		free(all);
+		return NULL;
+	}
+	all->n = n;
+	for (size_t i = 0; i < n; i++)
+		if (reader_init(&all->items[i], all) != 0)
 			goto failed;
-		}
 	return all;
 failed:
 	pages_free(all);

@@ -24,16 +24,16 @@ struct pages_counts {
  */
 struct pages *pages_new(const struct client *client, struct engine *engine,
 			const struct ledger *ledger);
-void pages_free(struct pages *pages);
+void pages_free(struct pages *all);
 
 /* Begins. 0, or -1 on a fault of the engine. */
-int pages_start(struct pages *pages);
-bool pages_is_done(const struct pages *pages);
+int pages_start(struct pages *all);
+bool pages_is_done(const struct pages *all);
 
-const struct pages_counts *pages_counts(const struct pages *pages);
+const struct pages_counts *pages_counts(const struct pages *all);
 
 /* Latencies of newest pages, and of pages that end at a number anywhere in the ticket. */
-struct samples *pages_newest(struct pages *pages);
-struct samples *pages_older(struct pages *pages);
+struct samples *pages_newest(struct pages *all);
+struct samples *pages_older(struct pages *all);
 
 #endif

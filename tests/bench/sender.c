@@ -87,6 +87,7 @@ static int sender_init(struct sender *sender, struct senders *all, size_t index)
 struct senders *senders_new(const struct client *client, struct engine *engine,
 			    struct ledger *ledger)
 {
+	size_t n = (size_t)client->options->senders;
 	struct senders *all = calloc(1, sizeof(*all));
 
 	if (all == NULL)
@@ -94,17 +95,20 @@ struct senders *senders_new(const struct client *client, struct engine *engine,
 	all->client = client;
 	all->engine = engine;
 	all->ledger = ledger;
-	all->items = calloc((size_t)client->options->senders, sizeof(*all->items));
+	all->items = calloc(n, sizeof(*all->items));
+	if (all->items == NULL) {
+		free(all);
+		return NULL;
+	}
+	all->n = n;
 	samples_init(&all->latencies, ledger->n_messages);
 	for (long i = 0; i < client->options->size; i++)
 		buf_putc(&all->padding, (char)('a' + i % 26));
-	if (all->items == NULL || !buf_ok(&all->padding))
+	if (!buf_ok(&all->padding))
 		goto failed;
-	for (; all->n < (size_t)client->options->senders; all->n++)
-		if (sender_init(&all->items[all->n], all, all->n) != 0) {
-			all->n++;
+	for (size_t i = 0; i < n; i++)
+		if (sender_init(&all->items[i], all, i) != 0)
 			goto failed;
-		}
 	return all;
 failed:
 	senders_free(all);

@@ -23,22 +23,22 @@ struct sender_counts {
 /* All of it is borrowed. NULL if out of memory. */
 struct senders *senders_new(const struct client *client, struct engine *engine,
 			    struct ledger *ledger);
-void senders_free(struct senders *senders);
+void senders_free(struct senders *all);
 
 /* Opens the connections with a harmless request each, so that the first sends do not pay for it. */
-int senders_connect(struct senders *senders);
-bool senders_are_connected(const struct senders *senders);
+int senders_connect(struct senders *all);
+bool senders_are_connected(const struct senders *all);
 
 /*
  * Starts what is due on idle senders. Returns for how long there is nothing to do here, in ms, or -1
  * on a fault of the engine.
  */
-int senders_turn(struct senders *senders);
+int senders_turn(struct senders *all);
 
 /* Every message was answered, one way or another. */
-bool senders_are_done(const struct senders *senders);
+bool senders_are_done(const struct senders *all);
 
-const struct sender_counts *senders_counts(const struct senders *senders);
-struct samples *senders_latencies(struct senders *senders);
+const struct sender_counts *senders_counts(const struct senders *all);
+struct samples *senders_latencies(struct senders *all);
 
 #endif

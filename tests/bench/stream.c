@@ -160,6 +160,8 @@ static int stream_init(struct stream *stream, struct streams *all, size_t index)
 
 	stream->all = all;
 	stream->ticket = index % all->ledger->n_tickets;
+	stream->done = ledger_expected(all->ledger, stream->ticket) == 0;
+	all->n_done += stream->done;
 	sse_reader_init(&stream->reader, EVENT_MAX, take_event, stream);
 	snprintf(user, sizeof(user), "bench-reader-%zu", index / STREAMS_PER_USER);
 	stream->headers = client_headers(all->client, user);
@@ -190,14 +192,15 @@ struct streams *streams_new(const struct client *client, struct engine *engine,
 	all->engine = engine;
 	all->ledger = ledger;
 	all->items = calloc(n, sizeof(*all->items));
+	if (all->items == NULL) {
+		free(all);
+		return NULL;
+	}
+	all->n = n;
 	samples_init(&all->latencies, ledger->per_ticket * n);
-	if (all->items == NULL)
-		goto failed;
-	for (; all->n < n; all->n++)
-		if (stream_init(&all->items[all->n], all, all->n) != 0) {
-			all->n++;
+	for (size_t i = 0; i < n; i++)
+		if (stream_init(&all->items[i], all, i) != 0)
 			goto failed;
-		}
 	return all;
 failed:
 	streams_free(all);

@@ -28,24 +28,24 @@ struct stream_counts {
 /* All of it is borrowed. NULL if out of memory. */
 struct streams *streams_new(const struct client *client, struct engine *engine,
 			    struct ledger *ledger);
-void streams_free(struct streams *streams);
+void streams_free(struct streams *all);
 
 /* Opens all. 0, or -1 on a fault of the engine. */
-int streams_open(struct streams *streams);
+int streams_open(struct streams *all);
 
 /* How many have got `hello` so far; it counts reopened ones once. */
-size_t streams_greeted(const struct streams *streams);
+size_t streams_greeted(const struct streams *all);
 
 /* Opens those again that have ended and waited. -1 on a fault of the engine. */
-int streams_turn(struct streams *streams);
+int streams_turn(struct streams *all);
 
 /* Every stream has seen the last message of its ticket. */
-bool streams_are_done(const struct streams *streams);
+bool streams_are_done(const struct streams *all);
 
 /* What the streams have not seen of their tickets' messages, summed up. */
-size_t streams_missing(const struct streams *streams);
+size_t streams_missing(const struct streams *all);
 
-const struct stream_counts *streams_counts(const struct streams *streams);
-struct samples *streams_latencies(struct streams *streams);
+const struct stream_counts *streams_counts(const struct streams *all);
+struct samples *streams_latencies(struct streams *all);
 
 #endif
