@@ -9,6 +9,18 @@ import pytest
 from client import Follower, check_problem, wait_for
 
 
+def until(call, condition, what):
+    """Repeats a call until its answer meets the condition; returns that answer."""
+    answers = []
+
+    def met():
+        answers[:] = [call()]
+        return condition(answers[0])
+
+    wait_for(met, what)
+    return answers[0]
+
+
 class Load:
     """Sends while something breaks; remembers what was acknowledged. Retries with the same id."""
 
@@ -191,7 +203,9 @@ def test_without_redis_the_mode_says_so_and_streams_go_on(breakable, ticket):
     with bob.stream(ticket, since=0) as stream:
         stream.wait_messages(1)
         breakable.kill("redis")
-        answer = wait_for(lambda: (a := alice.send(ticket, "during")).headers["Bellhop-Mode"] == "no-redis" and a, "the mode")
+        answer = until(
+            lambda: alice.send(ticket, "during"), lambda a: a.headers["Bellhop-Mode"] == "no-redis", "the mode"
+        )
         assert answer.status_code == 201
         alice.sent(ticket, "hidden", kind="note")
         alice.sent(ticket, "during too")
@@ -222,7 +236,7 @@ def test_without_postgres_the_window_still_reads(breakable, ticket):
     with alice.stream(ticket) as stream:
         stream.hello()
         breakable.stop("postgres")
-        refusal = wait_for(lambda: (a := alice.send(ticket, "x")).status_code == 503 and a, "a refusal")
+        refusal = until(lambda: alice.send(ticket, "x"), lambda a: a.status_code == 503, "a refusal")
         check_problem(refusal, 503, "unavailable")
         assert refusal.headers["Retry-After"]
         assert len(alice.page(ticket)["messages"]) == 5
@@ -242,7 +256,9 @@ def test_with_neither_store_streams_stay_open(breakable, ticket):
         stream.hello()
         breakable.stop("postgres")
         breakable.kill("redis")
-        answer = wait_for(lambda: (a := alice.get(f"/v1/tickets/{ticket}/messages")).status_code == 503 and a, "503")
+        answer = until(
+            lambda: alice.get(f"/v1/tickets/{ticket}/messages"), lambda a: a.status_code == 503, "a refusal"
+        )
         check_problem(answer, 503, "unavailable")
         wait_for(lambda: alice.get("/v1/readyz").status_code == 503, "not ready")
         stream.wait(lambda s: s.named("mode") and s.named("mode")[-1].data["mode"] == "down", "mode down")
@@ -281,8 +297,10 @@ def test_an_older_record_starts_a_new_epoch(breakable, ticket):
     breakable.sql("delete from bellhop.event where ticket_id = %s and seq > 3", ticket)
     breakable.sql("update bellhop.ticket set last_seq = 3, n = 3, last_public = 3, n_public = 3 where ticket_id = %s", ticket)
     follower = alice.stream(ticket, last_event_id=old["cursor"])
-    epoch = wait_for(lambda: (m := alice.sent(ticket, "another fourth"))["epoch"] > old["messages"][0]["epoch"] and m,
-                     "the next epoch")["epoch"]  # fmt: skip
+    former = old["messages"][0]["epoch"]
+    epoch = until(
+        lambda: alice.sent(ticket, "another fourth"), lambda m: m["epoch"] > former, "the next epoch"
+    )["epoch"]  # fmt: skip
     follower.close()
     with alice.stream(ticket, last_event_id=old["cursor"]) as stream:
         assert stream.wait_named("gap").data["reason"] == "epoch"
