@@ -52,9 +52,8 @@ BAD_FIELDS = {
 }
 
 
-def post(api, ticket, body, **headers):
-    headers = {"Content-Type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
-    headers = {name: value for name, value in headers.items() if value is not None}
+def post(api, ticket, body, media_type="application/json"):
+    headers = {"Content-Type": media_type} if media_type else {}
     return api.call("POST", f"/v1/tickets/{ticket}/messages", data=body, headers=headers)
 
 
