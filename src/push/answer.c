@@ -4,6 +4,7 @@
 
 #include "push/answer.h"
 
+#include "base/log.h"
 #include "push/fcgi_conn.h"
 
 void answer_send(struct fcgi_conn *conn, const struct reply *reply, bool head_only)
@@ -24,8 +25,10 @@ void answer_send(struct fcgi_conn *conn, const struct reply *reply, bool head_on
 void answer_problem(struct fcgi_conn *conn, const char *request_id, const char *mode,
 		    const struct reply_problem *problem, bool head_only)
 {
+	const struct log_ctx ctx = {.request_id = str_of(request_id)};
 	struct reply reply;
 
+	log_info(&ctx, "refused", LOG_STR("code", problem_info(problem->problem)->code));
 	reply_init(&reply, request_id, mode);
 	reply_problem(&reply, problem);
 	answer_send(conn, &reply, head_only);

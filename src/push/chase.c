@@ -24,6 +24,7 @@ struct chase {
 	struct hub *hubs[BATCH_MAX]; /* that the call is about; NULL where it is gone */
 	size_t taken[BATCH_MAX];     /* events that the answer had for it */
 	size_t n;
+	bool has_untrusted; /* some hub is_untrusted */
 };
 
 static void chase_run(struct chase *chase);
@@ -205,19 +206,34 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	chase_look(arg);
 }
 
+/*
+ * Asks while Redis cannot be believed, and once more when it can again: what was committed just
+ * before may be in no stream, if its ticket had none.
+ */
+static void chase_judge(struct chase *chase, struct hub *hub)
+{
+	struct hub_keep *keep = hub_keep(hub);
+	bool was_untrusted = keep->is_untrusted;
+
+	keep->is_untrusted = stores_mode(chase->opts.stores, keep->partition) != MODE_FULL;
+	if (keep->is_untrusted || was_untrusted)
+		keep->is_asked = true;
+	if (keep->is_untrusted)
+		chase->has_untrusted = true;
+}
+
 void chase_look(struct chase *chase)
 {
 	struct stores *stores = chase->opts.stores;
-	struct hub *hub;
 
 	if (!stores_has_record(stores))
 		return;
-	if (stores_mode_now(stores) != MODE_FULL) {
-		for (hub = hubs_next(chase->opts.hubs, NULL); hub != NULL;
+	if (chase->has_untrusted || stores_mode_now(stores) != MODE_FULL) {
+		chase->has_untrusted = false;
+		for (struct hub *hub = hubs_next(chase->opts.hubs, NULL); hub != NULL;
 		     hub = hubs_next(chase->opts.hubs, hub)) {
-			if (hub_is_started(hub) &&
-			    stores_mode(stores, hub_keep(hub)->partition) != MODE_FULL)
-				hub_keep(hub)->is_asked = true;
+			if (hub_is_started(hub))
+				chase_judge(chase, hub);
 		}
 	}
 	chase_run(chase);

@@ -105,6 +105,7 @@ struct hub_keep {
 	bool is_absence_known;	/* tail.c: that Redis is behind was checked with the record */
 	bool is_asked;		/* chase.c: to be compared with the record */
 	bool has_hole;		/* chase.c: cannot go on before that */
+	bool is_untrusted;	/* chase.c: Redis was not to be believed when last looked at */
 };
 struct hub_keep *hub_keep(struct hub *hub);
 

@@ -105,11 +105,17 @@ static void opening_refuse(struct opening *opening, enum problem problem, const 
 static void opening_bye(struct opening *opening, const char *code)
 {
 	int64_t retry_ms = push_jitter_ms(opening->all->opts.push->limits.retry_ms);
+	const struct log_ctx ctx = {
+		.request_id = str_of(opening->request_id),
+		.ticket = str_of(opening->ticket),
+		.user = opening->who.user_id,
+	};
 
 	if (opening->route == ROUTE_POLL) {
 		opening_refuse(opening, PROBLEM_UNAVAILABLE, "cannot listen for now; ask again");
 		return;
 	}
+	log_info(&ctx, "sent away", LOG_STR("reason", code));
 	fcgi_conn_own(opening->conn, NULL, NULL);
 	if (opening->is_head_only)
 		out_sse_head_only(opening->conn, opening->request_id, opening_mode(opening));

@@ -36,6 +36,7 @@ struct stores {
 	size_t n_asked;
 	struct redis_async *redis;
 	struct pg_async *pg;
+	bool was_record_up;
 	struct event *look_timer;
 	struct redis_async_call *look;
 };
@@ -173,8 +174,12 @@ static void on_look_timer(evutil_socket_t fd, short what, void *arg)
 
 void stores_use(struct stores *stores, unsigned int partition)
 {
-	if (stores->partitions[partition].users++ == 0)
-		stores->in_use[stores->n_in_use++] = partition;
+	struct partition *p = &stores->partitions[partition];
+
+	if (p->users++ > 0)
+		return;
+	p->is_swept = false; /* a look that was under way when the last user left may have set it */
+	stores->in_use[stores->n_in_use++] = partition;
 }
 
 void stores_unuse(struct stores *stores, unsigned int partition)
@@ -224,6 +229,9 @@ static void on_record(void *arg, bool is_up, const struct pg_deployment *deploym
 	if (is_up && deployment != NULL && deployment->partitions > 0 &&
 	    deployment->partitions <= REDIS_KEYS_PARTITION_MAX)
 		stores_adopt(stores, deployment->epoch, (unsigned int)deployment->partitions);
+	if (is_up && !stores->was_record_up)
+		log_info(NULL, "connected to postgresql");
+	stores->was_record_up = is_up;
 	if (!is_up)
 		log_warn(NULL, "postgresql is away",
 			 LOG_STR("reason", stores->pg == NULL ? NULL : pg_async_error(stores->pg)));

@@ -97,7 +97,8 @@ static void log_end(const struct subscriber *sub, struct str ticket, const char 
 		.user = sub->who.user_id,
 	};
 
-	log_info(&ctx, "stream ended", LOG_STR("reason", reason), LOG_INT("events", sub->events),
+	log_info(&ctx, sub->out->is_stream ? "stream ended" : "poll ended",
+		 LOG_STR("reason", reason), LOG_INT("events", sub->events),
 		 LOG_INT("duration_ms", clock_mono_ms() - sub->started_ms));
 }
 
