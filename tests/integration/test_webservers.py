@@ -258,9 +258,9 @@ def test_a_closed_stream_is_noticed(web):
         except OSError:
             noticed.set()
 
-    with web.push(answer) as push:
+    with web.push(answer):
         connection = web.raw(f"GET {STREAMS[0]} HTTP/1.1\nHost: localhost\n")
-        push.requests.get(timeout=DEADLINE)
+        assert connection.recv(1)
         connection.close()
         assert noticed.wait(DEADLINE)
 
@@ -321,9 +321,21 @@ def test_nginx_tells_a_stream_without_a_daemon_to_come_back(nginx):
     assert json.loads(bye[2]) == {"code": "unavailable", "retry_ms": int(bye[1])}
 
 
-def test_nginx_refuses_a_huge_body(nginx):
-    with nginx.api():
-        check_nginx_problem(nginx.call("POST", content=b"x" * 2_000_000), 413, "too_large")
+def test_nginx_lets_bellhop_refuse_a_huge_body_by_its_length(nginx):
+    with nginx.api() as api:
+        nginx.call("POST", content=b"x" * 2_000_000)
+        request = api.requests.get(timeout=DEADLINE)
+    assert (request["CONTENT_LENGTH"], request.body) == ("2000000", b"")
+    assert request["REQUEST_METHOD"] == "POST" and request["REQUEST_URI"].endswith("/messages")
+    nginx.api().close()
+    check_nginx_problem(nginx.call("POST", content=b"x" * 2_000_000), 503, "unavailable")
+
+
+def test_a_token_of_eight_kilobytes_fits(nginx):
+    token = "x" * 8192
+    with nginx.api() as api:
+        nginx.call(headers={"Authorization": f"Bearer {token}", "Cookie": f"__Host-bellhop={token}"})
+        assert api.requests.get(timeout=DEADLINE)["HTTP_AUTHORIZATION"] == f"Bearer {token}"
 
 
 def test_nginx_limits_an_address_but_not_this_machine(nginx):
@@ -380,6 +392,14 @@ def test_a_message_appears_in_the_stream_of_another_connection(whole, ticket, ht
                 assert answer.status_code == 201, answer.text
                 while f"number {number}" not in seen:
                     seen += next(pieces)
+
+
+def test_a_huge_body_without_a_length_is_refused(stack):
+    """Which HTTP/2 allows: nginx counts what comes, and refuses it itself."""
+    pieces = (b"x" * 65536 for _ in range(40))
+    options = {"http1": False, "http2": True, "verify": tls_context(stack.site.ca, True), "timeout": DEADLINE}
+    with httpx.Client(**options) as client:
+        check_nginx_problem(client.post(stack.site.url + "/v1/tickets/T-1/messages", content=pieces), 413, "too_large")
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
