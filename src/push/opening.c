@@ -181,10 +181,40 @@ static struct hub *opening_hub(const struct opening *opening)
 	return hub;
 }
 
+/* Hands everything over to a subscriber. -1 when out of memory, with nothing handed over. */
+static int opening_subscribe(struct opening *opening, struct hub *hub,
+			     const struct begin_place *place, const struct out_ticket *ticket)
+{
+	struct push *push = opening->all->opts.push;
+	const struct subscriber_start start = {hub, place->pos, place->shown, place->is_void};
+	char cursor[CURSOR_TEXT_SIZE];
+	const struct out_hello hello = {
+		.cursor = cursor_format(place->hello.epoch, place->hello.seq, cursor),
+		.mode = stores_mode(push->stores, hub_keep(hub)->partition),
+		.tickets = ticket,
+		.n_tickets = 1,
+	};
+	const struct subscriber_opts opts = {
+		.conn = opening->conn,
+		.out = opening_out(opening, opening->begin.kind == BEGIN_NOW),
+		.who = &opening->who,
+		.hello = &hello,
+		.starts = &start,
+		.n_starts = 1,
+	};
+
+	if (opts.out == NULL)
+		return -1;
+	if (subscriber_begin(push, &opts) != 0) {
+		opts.out->ops->free(opts.out);
+		return -1;
+	}
+	return 0;
+}
+
 /* `first` is the oldest of the messages that BEGIN_INIT wants, NULL if there are none. */
 static void opening_begin(struct opening *opening, const struct event *first)
 {
-	struct push *push = opening->all->opts.push;
 	const struct facts *facts = &opening->facts;
 	const struct begin_ticket now = {
 		.epoch = facts->epoch,
@@ -199,41 +229,13 @@ static void opening_begin(struct opening *opening, const struct event *first)
 		.unread = facts->unread,
 	};
 	struct begin_place place;
-	struct subscriber_start start;
-	char cursor[CURSOR_TEXT_SIZE];
 	struct hub *hub = opening_hub(opening);
-	struct out *out;
 
-	if (hub == NULL) {
-		opening_bye(opening, "unavailable");
-		return;
-	}
 	begin_place(&opening->begin, &now, first, opening->viewer, &place);
-	start = (struct subscriber_start){hub, place.pos, place.shown, place.is_void};
-	out = opening_out(opening, opening->begin.kind == BEGIN_NOW);
-	if (out != NULL) {
-		const struct out_hello hello = {
-			.cursor = cursor_format(place.hello.epoch, place.hello.seq, cursor),
-			.mode = stores_mode(push->stores, hub_keep(hub)->partition),
-			.tickets = &ticket,
-			.n_tickets = 1,
-		};
-		const struct subscriber_opts opts = {
-			.conn = opening->conn,
-			.out = out,
-			.who = &opening->who,
-			.hello = &hello,
-			.starts = &start,
-			.n_starts = 1,
-		};
-
-		if (subscriber_begin(push, &opts) == 0) {
-			opening_free(opening);
-			return;
-		}
-		out->ops->free(out);
-	}
-	opening_bye(opening, "unavailable");
+	if (hub != NULL && opening_subscribe(opening, hub, &place, &ticket) == 0)
+		opening_free(opening);
+	else
+		opening_bye(opening, "unavailable");
 }
 
 /* ---- the newest messages ---- */
