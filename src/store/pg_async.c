@@ -101,10 +101,10 @@ static void call_free(struct pg_call *call)
 	free(call);
 }
 
-static void call_unqueue(struct pg_call *call)
+static void unqueue(struct pg_async *pa, struct pg_call *call)
 {
-	TAILQ_REMOVE(&call->pa->queue, call, entries);
-	call->pa->queued--;
+	TAILQ_REMOVE(&pa->queue, call, entries);
+	pa->queued--;
 }
 
 /* Ends a call that neither the queue nor a lane holds any more. */
@@ -125,7 +125,7 @@ static void fail_queue(struct pg_async *pa)
 	struct pg_call *call;
 
 	while ((call = TAILQ_FIRST(&pa->queue)) != NULL && call->number < end) {
-		call_unqueue(call);
+		unqueue(pa, call);
 		call_end(call, ERR_UNAVAILABLE, NULL);
 	}
 }
@@ -234,7 +234,7 @@ static void lane_send(struct lane *lane)
 
 static void lane_take(struct lane *lane, struct pg_call *call)
 {
-	call_unqueue(call);
+	unqueue(lane->pa, call);
 	call->lane = lane;
 	lane->call = call;
 	lane->state = LANE_BUSY;
@@ -429,7 +429,7 @@ static void on_call_timeout(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	pg_fault_set(&call->pa->fault, "no answer in time");
 	if (lane == NULL) {
-		call_unqueue(call);
+		unqueue(call->pa, call);
 		call_end(call, ERR_UNAVAILABLE, NULL);
 	} else if (lane->is_preparing) {
 		lane_lose(lane, ERR_UNAVAILABLE);
@@ -503,7 +503,7 @@ void pg_async_free(struct pg_async *pa)
 	if (pa == NULL)
 		return;
 	while ((call = TAILQ_FIRST(&pa->queue)) != NULL) {
-		call_unqueue(call);
+		unqueue(pa, call);
 		call_free(call);
 	}
 	for (int i = 0; i < pa->nlanes; i++)
@@ -548,7 +548,7 @@ failed:
 void pg_call_cancel(struct pg_call *call)
 {
 	if (call->lane == NULL) {
-		call_unqueue(call);
+		unqueue(call->pa, call);
 		call_free(call);
 	} else {
 		/* The lane stays busy until the answer or the time-out; nobody is told. */

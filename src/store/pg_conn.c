@@ -70,7 +70,7 @@ void pg_conn_close(struct pg_conn *c)
 }
 
 /* What poll(2) says of the connection's socket; 0 once the deadline has passed. */
-static short wait_for(const PGconn *pg, short events, int64_t deadline_ms)
+static int wait_for(const PGconn *pg, short events, int64_t deadline_ms)
 {
 	struct pollfd p = {.fd = PQsocket(pg), .events = events};
 	int n;
@@ -117,7 +117,7 @@ static bool exchange(PGconn *pg, struct pg_collect *collect, int64_t deadline_ms
 	for (;;) {
 		/* A failed flush shows as the error that the collection then finds. */
 		int is_left = PQflush(pg) == 1;
-		short ready;
+		int ready;
 
 		if (pg_sql_collect(pg, collect))
 			return true;

@@ -454,7 +454,7 @@ static void set_fault(struct pg_fault *fault, const PGresult *error, const PGcon
 	}
 	pg_fault_set(fault, text);
 	if (sqlstate != NULL && strlen(sqlstate) < sizeof(fault->sqlstate))
-		strcpy(fault->sqlstate, sqlstate);
+		memcpy(fault->sqlstate, sqlstate, strlen(sqlstate) + 1);
 }
 
 struct pg_outcome pg_collect_finish(struct pg_collect *collect, const PGconn *pg, bool is_write,

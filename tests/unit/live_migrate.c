@@ -68,13 +68,29 @@ static void applying(void **state)
 	pg_conn_free(c);
 }
 
+/* A file of the source tree, NUL-terminated. */
+static char *read_file(const char *name)
+{
+	const char *source = getenv("srcdir");
+	char path[512], *text = calloc(1, 1 << 20);
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", source != NULL ? source : ".", name);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	assert_true(fread(text, 1, (1 << 20) - 1, file) > 0);
+	fclose(file);
+	return text;
+}
+
 static void an_empty_database(void **state)
 {
 	struct pg_opts opts = live_pg_opts();
-	struct pg_conn *c;
-	struct migrate_applied *list;
+	struct pg_conn *c, *daemon;
+	struct migrate_applied *list, last;
+	char checksum[MIGRATE_CHECKSUM_SIZE];
+	char url[512], *sql;
 	size_t count;
-	char url[512];
 
 	(void)state;
 	live_pg_run("CREATE DATABASE emptyone OWNER bellhop");
@@ -85,11 +101,19 @@ static void an_empty_database(void **state)
 	assert_int_equal(migrate_list(c, live_pg_deadline(), &list, &count), ERR_NONE);
 	assert_int_equal(count, 0);
 	free(list);
-	pg_conn_free(c);
 	/* Daemons are refused by it, rather than told that it is away. */
 	opts.is_unchecked = false;
-	c = pg_conn_new(&opts);
-	assert_int_equal(pg_conn_open(c, live_pg_deadline()), ERR_REFUSED);
+	daemon = pg_conn_new(&opts);
+	assert_int_equal(pg_conn_open(daemon, live_pg_deadline()), ERR_REFUSED);
+
+	sql = read_file("sql/0001_first_light.sql");
+	assert_int_equal(migrate_apply(c, 1, str_of(sql), live_pg_deadline()), ERR_NONE);
+	assert_int_equal(count_applied(c, &last), 1);
+	migrate_checksum(str_of(sql), checksum);
+	assert_string_equal(last.checksum, checksum);
+	assert_int_equal(pg_conn_open(daemon, live_pg_deadline()), ERR_NONE);
+	free(sql);
+	pg_conn_free(daemon);
 	pg_conn_free(c);
 	live_pg_run("DROP DATABASE emptyone");
 }
