@@ -18,7 +18,7 @@
 #include "base/conf_file.h"
 #include "base/secret.h"
 
-#define FILE_MAX_BYTES (1024 * 1024)
+#define FILE_MAX_BYTES ((size_t)1024 * 1024)
 
 enum origin {
 	FROM_DEFAULT,

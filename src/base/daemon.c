@@ -25,7 +25,7 @@
 #include "base/daemon.h"
 
 #define SYSTEMD_FIRST_FD    3
-#define PREDECESSOR_MS	    1000
+#define PREDECESSOR_MS	    INT64_C(1000)
 #define PREDECESSOR_STEP_MS 50
 
 /* ---- the listening socket ---- */
@@ -100,13 +100,15 @@ static int take_systemd(struct buf *error)
 
 static int set_address(struct sockaddr_un *address, const char *path, struct buf *error)
 {
+	size_t n = strlen(path);
+
 	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
-	if (strlen(path) >= sizeof(address->sun_path)) {
+	if (n >= sizeof(address->sun_path)) {
 		buf_printf(error, "could not listen on %s: a socket's path has at most %zu bytes\n",
 			   path, sizeof(address->sun_path) - 1);
 		return -1;
 	}
-	strcpy(address->sun_path, path);
+	memcpy(address->sun_path, path, n);
 	return 0;
 }
 
