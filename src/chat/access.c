@@ -8,8 +8,10 @@
 
 enum access_membership access_from_window(struct str value, bool is_trusted)
 {
-	if (!is_trusted || value.p == NULL)
+	if (!is_trusted)
 		return ACCESS_UNTOLD;
+	if (value.p == NULL)
+		return ACCESS_UNLISTED;
 	return str_eq_c(value, "removed") ? ACCESS_REMOVED : ACCESS_MEMBER;
 }
 
@@ -25,6 +27,8 @@ enum access_verdict access_decide(const struct identity *who, struct str ticket,
 		return ACCESS_NO;
 	case ACCESS_NONE:
 		return authn_identity_grants(who, ticket) ? ACCESS_YES : ACCESS_NO;
+	case ACCESS_UNLISTED:
+		return authn_identity_grants(who, ticket) ? ACCESS_YES : ACCESS_ASK;
 	case ACCESS_UNASKED:
 	case ACCESS_UNTOLD:
 		break;

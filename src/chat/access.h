@@ -4,8 +4,9 @@
  * ticket or where they are a participant; a participant who was removed may not, whatever the
  * token says, until added again.
  *
- * Membership is looked up in Redis first, and only the record knows it for certain: what Redis
- * does not say is neither permission nor refusal, it is a question to the record.
+ * Membership is looked up in Redis first. What Redis does not say is never permission: that comes
+ * from the token, and a trusted window only says that nothing stands against it. Nor is it refusal:
+ * then the record is asked.
  */
 #ifndef BELLHOP_CHAT_ACCESS_H
 #define BELLHOP_CHAT_ACCESS_H
@@ -23,9 +24,10 @@ enum access_verdict {
 };
 
 enum access_membership {
-	ACCESS_UNASKED, /* nobody was asked yet */
-	ACCESS_UNTOLD,	/* Redis was asked: it has nothing, or may not be trusted */
-	ACCESS_NONE,	/* the record says: never a participant */
+	ACCESS_UNASKED,	 /* nobody was asked yet */
+	ACCESS_UNTOLD,	 /* Redis was asked, and may not be trusted */
+	ACCESS_UNLISTED, /* a trusted window knows everybody who was removed, and not this user */
+	ACCESS_NONE,	 /* the record says: never a participant */
 	ACCESS_MEMBER,
 	ACCESS_REMOVED
 };

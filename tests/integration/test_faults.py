@@ -240,6 +240,10 @@ def test_without_postgres_the_window_still_reads(breakable, ticket):
         check_problem(refusal, 503, "unavailable")
         assert refusal.headers["Retry-After"]
         assert len(alice.page(ticket)["messages"]) == 5
+        guest = site.api("bob", role="requester", tickets=[ticket])  # who never was here
+        assert len(guest.page(ticket)["messages"]) == 5
+        with guest.stream(ticket, since=0) as late:
+            late.wait_messages(5)
         assert alice.get("/v1/readyz").status_code == 200
         assert stream.wait_named("mode").data["mode"] == "no-postgres"
         assert not stream.ended.is_set()

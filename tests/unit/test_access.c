@@ -31,6 +31,10 @@ static void test_decides(void **state)
 		{ROLE_AGENT, true, ACCESS_UNTOLD, ACCESS_ASK},
 		{ROLE_REQUESTER, true, ACCESS_UNTOLD, ACCESS_ASK},
 		{ROLE_REQUESTER, false, ACCESS_UNTOLD, ACCESS_ASK},
+		/* a window that can be trusted has nothing against what the token grants */
+		{ROLE_REQUESTER, true, ACCESS_UNLISTED, ACCESS_YES},
+		{ROLE_AGENT, true, ACCESS_UNLISTED, ACCESS_YES},
+		{ROLE_AGENT, false, ACCESS_UNLISTED, ACCESS_ASK},
 		/* the record's word is final */
 		{ROLE_REQUESTER, true, ACCESS_NONE, ACCESS_YES},
 		{ROLE_REQUESTER, false, ACCESS_NONE, ACCESS_NO},
@@ -61,9 +65,9 @@ static void test_reads_the_window(void **state)
 		bool is_trusted;
 		enum access_membership membership;
 	} rows[] = {
-		{{"agent", 5}, true, ACCESS_MEMBER},	{{"removed", 7}, true, ACCESS_REMOVED},
-		{{NULL, 0}, true, ACCESS_UNTOLD},	{{"agent", 5}, false, ACCESS_UNTOLD},
-		{{"removed", 7}, false, ACCESS_UNTOLD},
+		{{"agent", 5}, true, ACCESS_MEMBER}, {{"removed", 7}, true, ACCESS_REMOVED},
+		{{NULL, 0}, true, ACCESS_UNLISTED},  {{"agent", 5}, false, ACCESS_UNTOLD},
+		{{NULL, 0}, false, ACCESS_UNTOLD},   {{"removed", 7}, false, ACCESS_UNTOLD},
 	};
 
 	(void)state;
