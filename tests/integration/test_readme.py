@@ -9,6 +9,7 @@ import subprocess
 import pytest
 from stack import SOURCE, build_dir
 
+TEMPORARY = ("client_body", "fastcgi", "proxy", "uwsgi", "scgi")
 README = (SOURCE / "README").read_text()
 
 
@@ -18,7 +19,8 @@ def blocks(kind):
 
 
 def shell(text, env, timeout=120, **options):
-    done = subprocess.run(["sh", "-eu", "-c", text], capture_output=True, text=True, env=env, timeout=timeout, **options)
+    command = ["sh", "-eu", "-c", text]
+    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=timeout, **options)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -36,7 +38,8 @@ def test_the_two_commands_are_there():
 
 def test_the_demo_commands(stack):
     (block,) = blocks("sh demo")
-    block = block.replace("~/.local/state/bellhop-demo", str(stack.dir)).replace("build/bellhop", f"{build_dir()}/bellhop")
+    block = block.replace("~/.local/state/bellhop-demo", str(stack.dir))
+    block = block.replace("build/bellhop", f"{build_dir()}/bellhop")
     output = shell(block, os.environ)
     assert output.count("Hello from the terminal") >= 2
 
@@ -88,12 +91,12 @@ def test_nginx_takes_the_block(stack, tmp_path):
     (block,) = blocks("nginx")
     shutil.copytree(SOURCE / "nginx", tmp_path / "bellhop")
     certificate = stack.dir / "secret" / "tls.pem"
-    block = re.sub(r"/etc/ssl/\S+(?=;)", str(certificate), block).replace("listen 443", "listen 127.0.0.1:0")
-    block = block.replace("http {", f"http {{ access_log {tmp_path}/access.log; client_body_temp_path {tmp_path}/b;", 1)
-    (tmp_path / "nginx.conf").write_text(f"pid {tmp_path}/pid; events {{}}\n{block.replace('127.0.0.1:0', '127.0.0.1:65000')}")
-    done = subprocess.run(
-        ["/usr/sbin/nginx", "-t", "-c", tmp_path / "nginx.conf", "-e", tmp_path / "error.log"], capture_output=True, text=True
-    )
+    block = re.sub(r"/etc/ssl/\S+(?=;)", str(certificate), block).replace("listen 443", "listen 127.0.0.1:65000")
+    temporary = "".join(f"{kind}_temp_path {tmp_path}/{kind}; " for kind in TEMPORARY)
+    block = block.replace("http {", f"http {{ access_log {tmp_path}/access.log; {temporary}", 1)
+    (tmp_path / "nginx.conf").write_text(f"pid {tmp_path}/pid; events {{}}\n{block}")
+    command = ["/usr/sbin/nginx", "-t", "-c", tmp_path / "nginx.conf", "-e", tmp_path / "error.log"]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
