@@ -99,7 +99,7 @@ static int settle_batch(struct sweep *sweep, const PGresult *result, size_t firs
 {
 	struct archive *a = sweep->a;
 	struct record_swept swept[ARCHIVE_BATCH];
-	struct str tickets[ARCHIVE_BATCH], ahead[ARCHIVE_BATCH];
+	struct str tickets[ARCHIVE_BATCH] = {{NULL, 0}}, ahead[ARCHIVE_BATCH];
 	struct archive_tail tails[ARCHIVE_BATCH];
 	int64_t ahead_tails[ARCHIVE_BATCH];
 	size_t nahead = 0;
