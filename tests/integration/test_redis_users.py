@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""contrib/redis: its users may do what the daemons need, and nothing that an operator would regret."""
+
+import contextlib
+import os
+import subprocess
+
+import pytest
+import redis
+from client import DEADLINE, wait_for
+from stack import SOURCE, Stack
+
+PASSWORD = "for-this-test-alone"
+
+
+@pytest.fixture(scope="module")
+def restricted(tmp_path_factory):
+    """A stack whose daemons have been started again as the users of users.acl."""
+    with contextlib.ExitStack() as cleaning:
+        stack = cleaning.enter_context(Stack(tmp_path_factory.mktemp("redis")))
+        for line in (SOURCE / "contrib" / "redis" / "users.acl").read_text().splitlines():
+            _, name, *rules = line.replace("CHANGE_ME", PASSWORD).split()
+            stack.redis().execute_command("ACL", "SETUSER", name, *rules)
+        stack.redis().execute_command("FUNCTION", "FLUSH")
+        at = stack.env["REDIS_URL"].rpartition("@")[2]
+        env = {
+            **os.environ,
+            "REDIS_URL": f"redis://bellhop:{PASSWORD}@{at}",
+            "REDIS_ADMIN_URL": f"redis://bellhop-admin:{PASSWORD}@{at}",
+        }
+        for name in ("archive", "api", "push"):
+            stack.stop(name)
+            log = cleaning.enter_context(open(stack.dir / "log" / f"{name}.log", "a"))
+            command = [stack.program(f"bellhop-{name}"), "-c", stack.config]
+            process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            cleaning.callback(process.wait, DEADLINE)
+            cleaning.callback(process.terminate)
+        stack.daemon_env = env
+        yield stack
+
+
+def test_the_daemons_work_and_are_denied_nothing(restricted, ticket):
+    api = restricted.site.api("alice")
+    wait_for(lambda: api.get("/v1/readyz").json()["mode"] == "full", "mode full")
+    with api.stream(ticket) as stream:
+        for number in range(3):
+            api.sent(ticket, f"number {number}")
+        stream.wait_messages(3)
+    assert len(api.history(ticket)) == 3
+    assert api.call("GET", "/v1/health/redis").json()["status"] == "connected"
+    assert restricted.redis().execute_command("ACL", "LOG") == []
+
+
+def test_lost_functions_are_loaded_again(restricted, ticket):
+    api = restricted.site.api("alice")
+    restricted.redis().execute_command("FUNCTION", "FLUSH")
+    api.sent(ticket, "while they are gone")
+    wait_for(lambda: restricted.redis().execute_command("FUNCTION", "LIST"), "the functions")
+    wait_for(lambda: api.get("/v1/readyz").json()["mode"] == "full", "mode full")
+    assert restricted.redis().execute_command("ACL", "LOG") == []
+
+
+def test_bellhop_check_is_content(restricted):
+    done = restricted.bellhop("check", env=restricted.daemon_env)
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    assert "NOPERM" not in done.stdout + done.stderr
+
+
+FORBIDDEN = [
+    ("CONFIG", "GET", "*"),
+    ("KEYS", "*"),
+    ("FLUSHALL",),
+    ("FLUSHDB",),
+    ("EVAL", "return 1", "0"),
+    ("SCRIPT", "FLUSH"),
+    ("FUNCTION", "FLUSH"),
+    ("FUNCTION", "LOAD", "x"),
+    ("SHUTDOWN",),
+    ("ACL", "LIST"),
+    ("GET", "somebody-elses-key"),
+    ("SET", "somebody-elses-key", "x"),
+    ("PUBLISH", "somebody-elses-channel", "x"),
+    ("REPLICAOF", "127.0.0.1", "1"),
+]
+
+
+@pytest.mark.parametrize("command", FORBIDDEN, ids=lambda command: "-".join(command[:2]))
+def test_the_daemons_user_may_not(restricted, command):
+    connection = redis.Redis.from_url(restricted.daemon_env["REDIS_URL"])
+    with pytest.raises(redis.exceptions.NoPermissionError):
+        connection.execute_command(*command)
