@@ -31,6 +31,7 @@ enum {
 	STORES_WAIT_MS = 1500,	 /* for the stores to answer before the first request is taken */
 	IDLE_WAIT_MS = 500,	 /* when stopping: for requests that are just coming in */
 	STOP_MARGIN_MS = 500,	 /* how long before the master's patience ends we leave */
+	DESCRIPTORS_KEPT = 64,	 /* for everything that is not a client */
 	EXTRA_CONNECTIONS = 128, /* above the limit, to be told that it is reached */
 };
 
@@ -252,18 +253,23 @@ static void on_epoch(void *arg)
 
 /* ---- making and unmaking ---- */
 
+/*
+ * How many connections the descriptors allow for: some are kept back, and each TAIL_READER_TICKETS
+ * tickets need one to Redis, which in the worst case is one for as many connections.
+ */
 static size_t connections_max(const struct push_limits *limits)
 {
-	int64_t descriptors = daemon_raise_nofile() - LISTEN_RESERVE;
+	int64_t allowed = (daemon_raise_nofile() - DESCRIPTORS_KEPT) * TAIL_READER_TICKETS /
+			  (TAIL_READER_TICKETS + 1);
 	size_t wanted = limits->connections + EXTRA_CONNECTIONS;
 
-	if (descriptors < 1)
-		return 1;
-	if ((size_t)descriptors >= wanted)
+	if (allowed < 1)
+		allowed = 1;
+	if ((size_t)allowed >= wanted)
 		return wanted;
 	log_warn(NULL, "the descriptor limit allows fewer connections than are set",
-		 LOG_INT("connections", descriptors), LOG_INT("set", limits->connections));
-	return (size_t)descriptors;
+		 LOG_INT("connections", allowed), LOG_INT("set", limits->connections));
+	return (size_t)allowed;
 }
 
 /* The parts below the connections. */

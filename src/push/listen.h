@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Accepts connections in the event loop: some at a time, only from peers that may, and not while
- * descriptors are scarce. Some are always kept in reserve for the stores, so that listening can
- * never starve what it needs.
+ * descriptors are scarce. The caller's bound leaves enough of them for the stores, so that listening
+ * can never starve what it needs.
  */
 #ifndef BELLHOP_PUSH_LISTEN_H
 #define BELLHOP_PUSH_LISTEN_H
@@ -17,7 +17,6 @@ struct listen;
 
 enum {
 	LISTEN_BATCH = 64,     /* accepted in one turn */
-	LISTEN_RESERVE = 256,  /* descriptors kept back */
 	LISTEN_PAUSE_MS = 1000 /* after EMFILE and its like */
 };
 

@@ -40,6 +40,7 @@ struct openings {
 	struct openings_opts opts;
 	char *base_path;
 	struct opening_list list;
+	size_t count;
 	bool is_stopping;
 };
 
@@ -82,6 +83,7 @@ static void opening_free(struct opening *opening)
 	if (opening->record_call != NULL)
 		pg_call_cancel(opening->record_call);
 	TAILQ_REMOVE(&opening->all->list, opening, entry);
+	opening->all->count--;
 	authn_identity_deinit(&opening->who);
 	free(opening);
 }
@@ -538,7 +540,16 @@ static struct opening *opening_new(struct openings *openings, struct fcgi_conn *
 	snprintf(opening->ticket, sizeof(opening->ticket), "%s", match->ticket);
 	snprintf(opening->request_id, sizeof(opening->request_id), "%s", q->request_id);
 	TAILQ_INSERT_TAIL(&openings->list, opening, entry);
+	openings->count++;
 	return opening;
+}
+
+/* Those who are served or about to be; connections that were just accepted do not count yet. */
+static bool is_full(const struct openings *openings)
+{
+	const struct push *push = openings->opts.push;
+
+	return subscribers_count(push->subscribers) + openings->count > push->limits.connections;
 }
 
 void openings_request(struct openings *openings, struct fcgi_conn *conn,
@@ -569,7 +580,7 @@ void openings_request(struct openings *openings, struct fcgi_conn *conn,
 	fcgi_conn_own(conn, &owner_ops, opening);
 	if (openings->is_stopping)
 		opening_bye(opening, "shutdown");
-	else if (fcgi_server_count(push->server) > push->limits.connections)
+	else if (is_full(openings))
 		opening_bye(opening, "unavailable");
 	else
 		opening_ask(opening);
