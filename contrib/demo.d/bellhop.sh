@@ -19,7 +19,8 @@ bellhop_environment() {
 	BASE_PATH=${BELLHOP_BASE_PATH:-/chat}
 	[[ $BASE_PATH =~ ^(/[A-Za-z0-9._-]+)+$ ]] || fail "BELLHOP_BASE_PATH must look like /chat, not '$BASE_PATH'"
 	unset "${OWN_SETTINGS[@]}"
-	# What another service manager or database client was told is not for these daemons.
+	# What a service manager or a database client was told is not for these daemons.
+	unset "${!PG@}"
 	unset LISTEN_PID LISTEN_FDS LISTEN_FDNAMES NOTIFY_SOCKET WATCHDOG_USEC WATCHDOG_PID
 }
 

@@ -91,6 +91,11 @@ def test_nobody_else_can_read_the_secrets(stack):
         assert stat.S_IMODE(file.stat().st_mode) & 0o077 == 0, file
 
 
+def test_bellhop_check_finds_nothing_wrong(stack):
+    done = stack.bellhop("check")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 # ---- processes
 
 
