@@ -98,10 +98,11 @@ static PGresult *make_row(const struct column *columns, int count)
 {
 	PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
 	PGresAttDesc attributes[8] = {0};
+	char name[] = "c";
 
 	assert_true(count <= 8);
 	for (int i = 0; i < count; i++) {
-		attributes[i].name = (char[]){"c"};
+		attributes[i].name = name;
 		attributes[i].format = 1;
 	}
 	assert_int_equal(PQsetResultAttrs(result, count, attributes), 1);

@@ -17,9 +17,10 @@ static PGresult *make_noise(int columns)
 	static const char bytes[] = "mtcrpxn\0\0\0\0\0\0\0\1\1\0\xff\x7f";
 	PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
 	PGresAttDesc attributes[COLUMNS_MAX] = {0};
+	char name[] = "c";
 
 	for (int i = 0; i < columns; i++) {
-		attributes[i].name = (char[]){"c"};
+		attributes[i].name = name;
 		attributes[i].format = 1;
 	}
 	assert_int_equal(PQsetResultAttrs(result, columns, attributes), 1);
