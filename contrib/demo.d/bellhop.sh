@@ -115,8 +115,9 @@ bellhop_start() {
 	done
 }
 
+# For subshells: one that runs in the background becomes curl itself, and can be killed.
 demo_curl() {
-	curl -sS --cacert "$DIR/ca.pem" --noproxy '*' "$@"
+	exec curl -sS --cacert "$DIR/ca.pem" --noproxy '*' "$@"
 }
 
 # Ready means: both stores answer and the windows are swept.
@@ -170,7 +171,7 @@ bellhop_self_test() {
 	demo_curl -N -m 30 -o "$heard" -H @- "$url/stream" <<<"Authorization: Bearer $TOKEN_REQUESTER" 7<&- &
 	listener=$!
 	if wait_until 10 grep -q '^event: hello' "$heard" &&
-		demo_curl -f -m 10 -o /dev/null -H @- --json "{\"content\":\"$text\"}" "$url/messages" \
+		(demo_curl -f -m 10 -o /dev/null -H @- --json "{\"content\":\"$text\"}" "$url/messages") \
 			<<<"Authorization: Bearer $TOKEN_AGENT" &&
 		wait_until 10 grep -qF "$text" "$heard"; then
 		seen=yes
