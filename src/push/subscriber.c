@@ -22,7 +22,7 @@
 
 enum {
 	AUTH_NOTICE_MS = 60000, /* how long before its end a token is announced to end */
-	SLOW_GRACE_MS = 2000,	/* to make up for a burst of events */
+	SLOW_GRACE_MS = 500,	/* to make up for a burst of events */
 	COME_BACK_PER_MS = 2,	/* clients that may come back per millisecond after a stop */
 	MODES = MODE_DOWN + 1,
 };

@@ -296,7 +296,7 @@ class TestBadPeers:
 
     def test_a_slow_listener_is_told_to_come_back(self, stack, path):
         site, ticket = stack.site, "T-slow"
-        with Daemon(stack, "push", path, BELLHOP_SLOW_BYTES=65536).ready():
+        with Daemon(stack, "push", path, BELLHOP_SLOW_BYTES=65536).ready() as daemon:
             with fcgi.Connection(path) as slow:
                 slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
                 slow.request(fcgi.cgi_params("GET", f"/chat/v1/tickets/{ticket}/stream",
@@ -308,6 +308,7 @@ class TestBadPeers:
                     worker.start()
                 for worker in workers:
                     worker.join()
+                wait_for(lambda: "reason=slow" in daemon.text(), "the end of its patience")
                 slow.timeout = DEADLINE
                 assert b'"slow"' in slow.wait_closed()
 
