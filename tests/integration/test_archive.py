@@ -48,15 +48,19 @@ class Stores:
     def mark(self, partition=0):
         return self.r.hgetall(f"{self.prefix}{self.epoch}:{{{partition}}}:swept")
 
-    def is_swept(self):
+    def is_swept(self, epoch):
         """Does every partition have a mark that readers believe?"""
-        seconds, micros = self.r.time()
+        with self.r.pipeline(transaction=False) as pipeline:
+            pipeline.time()
+            for p in range(256):
+                pipeline.hget(f"{self.prefix}{epoch}:{{{p}}}:swept", "at")
+            (seconds, micros), *marks = pipeline.execute()
         now = seconds * 1000 + micros // 1000
-        marks = [self.mark(p) for p in range(256)]
-        return all(mark and now - int(mark["at"]) < 3000 for mark in marks)
+        return all(at and now - int(at) < 3000 for at in marks)
 
     def wait_swept(self):
-        wait_for(self.is_swept, "marks of all partitions")
+        epoch = self.epoch
+        wait_for(lambda: self.is_swept(epoch), "marks of all partitions")
 
 
 @pytest.fixture
