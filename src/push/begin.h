@@ -10,7 +10,7 @@
 #include "web/cursor.h"
 #include "web/query.h"
 
-struct event;
+struct ticket_event;
 
 enum begin_kind {
 	BEGIN_NOW,
@@ -53,7 +53,7 @@ struct begin_place {
  * the gap, loses neither; a malformed one comes back as 0.0, which is no epoch either.
  */
 void begin_place(const struct begin *begin, const struct begin_ticket *ticket,
-		 const struct event *first, enum message_viewer viewer,
+		 const struct ticket_event *first, enum message_viewer viewer,
 		 struct begin_place *place_r);
 
 #endif

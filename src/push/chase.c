@@ -36,7 +36,7 @@ static bool hub_is_behind_epoch(const struct chase *chase, const struct hub *hub
 	return hub_epoch(hub) != stores_epoch(chase->opts.stores);
 }
 
-static void chase_feed(struct hub *hub, const struct event *event)
+static void chase_feed(struct hub *hub, const struct ticket_event *event)
 {
 	enum hub_fed fed = hub_feed(hub, event);
 

@@ -44,7 +44,7 @@ struct frame *frame_new(const char *event, struct str id, struct str data)
 	return frame;
 }
 
-struct frame *frame_of_event(const struct event *event, enum message_viewer viewer)
+struct frame *frame_of_event(const struct ticket_event *event, enum message_viewer viewer)
 {
 	char id[CURSOR_TEXT_SIZE];
 	struct buf data = BUF_INIT;

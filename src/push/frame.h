@@ -23,7 +23,7 @@ struct frame {
 /* Each returns a frame with one reference, or NULL when out of memory. */
 
 /* An event of a ticket, visible to the viewer; its id is <epoch>.<seq>. */
-struct frame *frame_of_event(const struct event *event, enum message_viewer viewer);
+struct frame *frame_of_event(const struct ticket_event *event, enum message_viewer viewer);
 
 /* Any other event. id absent: none. data is JSON without line ends. */
 struct frame *frame_new(const char *event, struct str id, struct str data);

@@ -76,7 +76,7 @@ void hub_restart(struct hub *hub, int64_t epoch, int64_t last, int64_t last_publ
 	}
 }
 
-static void hub_give(struct link *link, const struct event *event)
+static void hub_give(struct link *link, const struct ticket_event *event)
 {
 	switch (link_step(link, event)) {
 	case LINK_OLD:
@@ -91,7 +91,7 @@ static void hub_give(struct link *link, const struct event *event)
 	}
 }
 
-enum hub_fed hub_feed(struct hub *hub, const struct event *event)
+enum hub_fed hub_feed(struct hub *hub, const struct ticket_event *event)
 {
 	struct link *link, *next;
 
@@ -179,7 +179,7 @@ void hub_leave(struct link *link)
 
 void hub_lag(struct link *link)
 {
-	const struct event *event = ring_find(link->hub->ring, link->pos);
+	const struct ticket_event *event = ring_find(link->hub->ring, link->pos);
 
 	link->state = LINK_REPLAY;
 	link->pos = event->seq - 1;
@@ -191,7 +191,7 @@ bool link_reaches_ring(const struct link *link)
 	return link->pos + 1 >= ring_first(link->hub->ring);
 }
 
-enum link_step link_step(struct link *link, const struct event *event)
+enum link_step link_step(struct link *link, const struct ticket_event *event)
 {
 	if (event->seq <= link->pos)
 		return LINK_OLD;

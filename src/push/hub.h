@@ -16,7 +16,7 @@
 #include "base/str.h"
 #include "chat/message.h"
 
-struct event;
+struct ticket_event;
 struct hub;
 struct link;
 struct reader;
@@ -82,7 +82,7 @@ enum hub_fed {
 	HUB_FULL  /* out of memory; nothing has changed */
 };
 
-enum hub_fed hub_feed(struct hub *hub, const struct event *event);
+enum hub_fed hub_feed(struct hub *hub, const struct ticket_event *event);
 
 /*
  * The record itself has nothing before `seq`: the hub goes on from there; its links are told by way
@@ -124,6 +124,6 @@ void hub_lag(struct link *link);
 bool link_reaches_ring(const struct link *link);
 
 /* Compares an event with the link's place and moves it; see enum link_step. */
-enum link_step link_step(struct link *link, const struct event *event);
+enum link_step link_step(struct link *link, const struct ticket_event *event);
 
 #endif

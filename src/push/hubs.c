@@ -115,11 +115,6 @@ void hubs_release(struct hubs *hubs, struct hub *hub)
 		event_add(entry->linger, hubs->linger);
 }
 
-size_t hubs_count(const struct hubs *hubs)
-{
-	return HASH_COUNT(hubs->entries);
-}
-
 struct hub *hubs_next(const struct hubs *hubs, const struct hub *hub)
 {
 	const struct entry *entry = hubs->entries;

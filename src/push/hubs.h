@@ -28,8 +28,6 @@ struct hub *hubs_open(struct hubs *hubs, struct str ticket);
 /* To be called when a link has left: without any, the hub goes after HUBS_LINGER_MS. */
 void hubs_release(struct hubs *hubs, struct hub *hub);
 
-size_t hubs_count(const struct hubs *hubs);
-
 /* Walks all: hubs_next(hubs, NULL) is the first, NULL the end. None may go meanwhile. */
 struct hub *hubs_next(const struct hubs *hubs, const struct hub *hub);
 

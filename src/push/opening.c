@@ -215,7 +215,7 @@ static int opening_subscribe(struct opening *opening, struct hub *hub,
 }
 
 /* `first` is the oldest of the messages that BEGIN_INIT wants, NULL if there are none. */
-static void opening_begin(struct opening *opening, const struct event *first)
+static void opening_begin(struct opening *opening, const struct ticket_event *first)
 {
 	const struct facts *facts = &opening->facts;
 	const struct begin_ticket now = {
@@ -260,8 +260,8 @@ static void on_init_record(void *arg, enum err err, const PGresult *result)
 static void on_init_window(void *arg, enum err err, redisReply **replies, size_t n_replies)
 {
 	struct opening *opening = arg;
-	const struct event *first = NULL;
-	struct event *events = calloc(WINDOW_INIT_COUNT, sizeof(*events));
+	const struct ticket_event *first = NULL;
+	struct ticket_event *events = calloc(WINDOW_INIT_COUNT, sizeof(*events));
 	int64_t found = 0;
 	int n = -1;
 
@@ -376,9 +376,8 @@ static void on_open_window(void *arg, enum err err, redisReply **replies, size_t
 		facts->has_window = window.has_stream;
 	}
 	if (facts->has_window && !facts->has_record) {
-		/* While PostgreSQL is away nobody can be removed: it is as it was. */
-		facts->membership = access_from_window(
-			window.role, window.is_swept || !stores_has_record(stores));
+		facts->membership =
+			access_from_window(window.role, stores_believe(stores, &window));
 		facts->epoch = stores_epoch(stores);
 		facts->last = window.last_seq;
 		facts->last_public = window.last_public;

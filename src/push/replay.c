@@ -57,14 +57,14 @@ static void skip_gone(struct replay *replay, int64_t prev)
  * Gives one page to the taker. Returns -1 at a hole, what came before it being given; in a page from
  * the record a hole is a fact, and a gap to the client.
  */
-static int take_page(struct replay *replay, enum page_source source, const struct event *events,
+static int take_page(struct replay *replay, enum page_source source, const struct ticket_event *events,
 		     size_t n)
 {
 	struct link *link = replay->link;
 	struct frame *frame;
 
 	for (size_t i = 0; i < n && is_behind(replay); i++) {
-		const struct event *event = &events[i];
+		const struct ticket_event *event = &events[i];
 		enum link_step step;
 
 		if (event->seq <= link->pos)
@@ -152,7 +152,7 @@ static void ask_record(struct replay *replay)
 }
 
 /* Remembers where the window begins, so that the record is asked up to there. */
-static void note_window(struct replay *replay, const struct event *events, int n)
+static void note_window(struct replay *replay, const struct ticket_event *events, int n)
 {
 	if (n == 0)
 		replay->window_first = INT64_MAX;
@@ -164,7 +164,7 @@ static void on_window(void *arg, enum err err, redisReply **replies, size_t n_re
 {
 	struct replay *replay = arg;
 	struct hub *hub = replay->link->hub;
-	struct event events[REPLAY_PAGE];
+	struct ticket_event events[REPLAY_PAGE];
 	int n = -1;
 
 	(void)n_replies;

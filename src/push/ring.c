@@ -11,7 +11,7 @@
 enum { VIEWERS = 2, CAP_MIN = 8 };
 
 struct item {
-	struct event *event;
+	struct ticket_event *event;
 	struct frame *frames[VIEWERS]; /* by enum message_viewer; NULL until wanted */
 	size_t bytes;
 };
@@ -107,9 +107,9 @@ static int ring_widen(struct ring *ring)
 	return 0;
 }
 
-int ring_append(struct ring *ring, const struct event *event)
+int ring_append(struct ring *ring, const struct ticket_event *event)
 {
-	struct event *copy;
+	struct ticket_event *copy;
 	struct item *item;
 
 	if (event->seq != ring->last + 1)
@@ -129,7 +129,7 @@ int ring_append(struct ring *ring, const struct event *event)
 	return 0;
 }
 
-const struct event *ring_find(const struct ring *ring, int64_t seq)
+const struct ticket_event *ring_find(const struct ring *ring, int64_t seq)
 {
 	if (seq < ring_first(ring) || seq > ring->last)
 		return NULL;

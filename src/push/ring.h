@@ -9,7 +9,7 @@
 
 #include "push/frame.h"
 
-struct event;
+struct ticket_event;
 struct ring;
 
 /* max_events is at least 1. NULL when out of memory. */
@@ -29,10 +29,10 @@ int64_t ring_first(const struct ring *ring);
  * Appends a copy of the event, whose seq must be ring_last() + 1. 0, or -1 when it is not or when out
  * of memory; nothing has changed then.
  */
-int ring_append(struct ring *ring, const struct event *event);
+int ring_append(struct ring *ring, const struct ticket_event *event);
 
 /* The event, borrowed until the next append or restart, or NULL where the ring does not hold it. */
-const struct event *ring_find(const struct ring *ring, int64_t seq);
+const struct ticket_event *ring_find(const struct ring *ring, int64_t seq);
 
 /*
  * The frame of an event that the ring holds and the viewer may see, borrowed; made on first use.

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/conf.h"
 #include "base/log.h"
 #include "store/hot.h"
@@ -37,6 +38,7 @@ struct stores {
 	struct redis_async *redis;
 	struct pg_async *pg;
 	bool was_record_up;
+	int64_t record_away_ms; /* since when, while it is */
 	struct event *look_timer;
 	struct redis_async_call *look;
 };
@@ -231,6 +233,8 @@ static void on_record(void *arg, bool is_up, const struct pg_deployment *deploym
 		stores_adopt(stores, deployment->epoch, (unsigned int)deployment->partitions);
 	if (is_up && !stores->was_record_up)
 		log_info(NULL, "connected to postgresql");
+	if (!is_up && stores->was_record_up)
+		stores->record_away_ms = clock_mono_ms();
 	stores->was_record_up = is_up;
 	if (!is_up)
 		log_warn(NULL, "postgresql is away",
@@ -289,6 +293,7 @@ struct stores *stores_new(struct event_base *base, const struct conf *conf,
 		return NULL;
 	}
 	stores->ops = *ops;
+	stores->record_away_ms = clock_mono_ms();
 	if (stores_read_conf(stores, conf, error) != 0) {
 		stores_free(stores);
 		return NULL;
@@ -381,6 +386,18 @@ enum mode stores_mode(const struct stores *stores, unsigned int partition)
 {
 	return mode_of(stores_has_redis(stores), stores_has_record(stores),
 		       stores_is_swept(stores, partition));
+}
+
+bool stores_believe(const struct stores *stores, const struct hot_open *window)
+{
+	/* How long it may have been away before it was noticed, the last mark being as old as it may. */
+	int64_t unnoticed_ms = HOT_SWEPT_MAX_MS + stores->pg_timeout_ms + LOOK_EVERY_MS;
+
+	if (!window->has_stream || window->is_swept)
+		return window->has_stream;
+	return !stores_has_record(stores) && window->swept_at_ms > 0 &&
+	       window->now_ms - window->swept_at_ms <=
+		       unnoticed_ms + clock_mono_ms() - stores->record_away_ms;
 }
 
 bool stores_may_read_window(const struct stores *stores, unsigned int partition)

@@ -14,6 +14,7 @@
 
 struct conf;
 struct event_base;
+struct hot_open;
 struct stores;
 
 struct stores_ops {
@@ -54,6 +55,12 @@ bool stores_is_swept(const struct stores *stores, unsigned int partition);
 
 /* What can be had for tickets of the partition. */
 enum mode stores_mode(const struct stores *stores, unsigned int partition);
+
+/*
+ * Is membership as a window has it to be believed? If it is swept, or was until PostgreSQL went away:
+ * nothing can have changed since.
+ */
+bool stores_believe(const struct stores *stores, const struct hot_open *window);
 
 /* May windows of the partition be read: swept, or nothing better is there. */
 bool stores_may_read_window(const struct stores *stores, unsigned int partition);

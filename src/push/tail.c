@@ -63,7 +63,7 @@ static struct hub *reader_find(const struct reader *reader, struct str ticket)
 
 static void reader_feed(struct reader *reader, struct hub *hub, const redisReply *entries)
 {
-	struct event events[TAIL_COUNT];
+	struct ticket_event events[TAIL_COUNT];
 	int n = hot_parse_events(entries, hub_ticket(hub), hub_epoch(hub), events, TAIL_COUNT);
 
 	if (n < 0) {
