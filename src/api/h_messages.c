@@ -184,7 +184,7 @@ static int read_draft(struct call *call, struct draft *draft, bool is_system)
 	return 0;
 }
 
-static void answer_message(struct call *call, const struct event *event, bool is_replayed)
+static void answer_message(struct call *call, const struct ticket_event *event, bool is_replayed)
 {
 	struct buf location = BUF_INIT;
 	struct json_write j;

@@ -112,7 +112,7 @@ static void ask_window(struct loading *l, const struct history_ask *ask)
 					.count = ask->count,
 					.newest_first = ask->is_newest_first};
 	const struct redis_keys *keys = stores_keys(l->stores);
-	struct event *events = calloc((size_t)ask->count, sizeof(*events));
+	struct ticket_event *events = calloc((size_t)ask->count, sizeof(*events));
 	struct buf commands = BUF_INIT;
 	redisReply *reply = NULL;
 	int count = -1;

@@ -334,7 +334,7 @@ static void raise_epoch(struct stores *s, const struct log_ctx *log)
 	pg_stmt_deinit(&stmt);
 }
 
-static struct feed_result push_once(struct stores *s, const struct event *event,
+static struct feed_result push_once(struct stores *s, const struct ticket_event *event,
 				    struct str join_role)
 {
 	const struct feed feed = {
@@ -359,7 +359,7 @@ static struct feed_result push_once(struct stores *s, const struct event *event,
 	return result;
 }
 
-void stores_push(struct stores *s, const struct event *event, struct str join_role,
+void stores_push(struct stores *s, const struct ticket_event *event, struct str join_role,
 		 const struct log_ctx *log)
 {
 	struct feed_result result;

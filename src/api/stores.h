@@ -82,7 +82,7 @@ void stores_window_deinit(struct stores_window *window);
  * Redis knows other events than the record. join_role as in hot_put_push(). Failing is no harm: the
  * archiver's sweep comes.
  */
-void stores_push(struct stores *s, const struct event *event, struct str join_role,
+void stores_push(struct stores *s, const struct ticket_event *event, struct str join_role,
 		 const struct log_ctx *log);
 
 #endif

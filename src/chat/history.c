@@ -33,7 +33,7 @@ enum phase {
 
 /* Events that this owns, one copy each. */
 struct list {
-	struct event **items;
+	struct ticket_event **items;
 	size_t count, cap;
 };
 
@@ -71,13 +71,13 @@ static void list_deinit(struct list *list)
 	free(list->items);
 }
 
-static int list_add(struct list *list, struct event *event)
+static int list_add(struct list *list, struct ticket_event *event)
 {
 	if (event == NULL)
 		return -1;
 	if (list->count == list->cap) {
 		size_t cap = list->cap == 0 ? 64 : list->cap * 2;
-		struct event **items = realloc(list->items, cap * sizeof(*items));
+		struct ticket_event **items = realloc(list->items, cap * sizeof(*items));
 
 		if (items == NULL) {
 			event_copy_free(event);
@@ -160,9 +160,9 @@ static void restart_from_record(struct history *h)
  * An edit or deletion tells the message's whole state, so the latest one alone counts; a deletion is
  * the last.
  */
-static bool apply_change(struct event **message, const struct event *change)
+static bool apply_change(struct ticket_event **message, const struct ticket_event *change)
 {
-	struct event changed = **message, *copy;
+	struct ticket_event changed = **message, *copy;
 
 	if (changed.deleted_at_ms != 0 ||
 	    (change->kind == EVENT_EDIT && change->rev <= changed.rev))
@@ -184,7 +184,7 @@ static bool apply_change(struct event **message, const struct event *change)
 static bool fold(struct history *h)
 {
 	for (size_t c = 0; c < h->changes.count; c++) {
-		const struct event *change = h->changes.items[c];
+		const struct ticket_event *change = h->changes.items[c];
 
 		for (size_t i = 0; i < h->page.count; i++) {
 			if (h->page.items[i]->seq == change->target &&
@@ -215,7 +215,7 @@ static void finish(struct history *h)
 			goto failed;
 	}
 	for (size_t i = 0; i < h->up.count; i++) {
-		struct event *event = h->up.items[i];
+		struct ticket_event *event = h->up.items[i];
 
 		h->up.items[i] = NULL;
 		if (list_add(&h->page, event) != 0)
@@ -364,7 +364,7 @@ enum history_step history_next(const struct history *h, struct history_ask *ask_
 }
 
 /* One event of the window into the current leg. False when out of memory. */
-static bool read_event(struct history *h, const struct event *event)
+static bool read_event(struct history *h, const struct ticket_event *event)
 {
 	struct list *list = NULL;
 
@@ -381,7 +381,7 @@ static bool read_event(struct history *h, const struct event *event)
 	return list == NULL || list_add(list, event_copy(event)) == 0;
 }
 
-void history_take_window(struct history *h, const struct event *events, size_t count)
+void history_take_window(struct history *h, const struct ticket_event *events, size_t count)
 {
 	struct history_ask ask;
 
@@ -422,7 +422,7 @@ void history_lose_window(struct history *h)
 }
 
 void history_take_record(struct history *h, const struct history_totals *totals,
-			 const struct event *events, size_t count)
+			 const struct ticket_event *events, size_t count)
 {
 	struct list *list = h->phase == PHASE_DOWN ? &h->down : &h->up;
 	struct history_ask ask;
@@ -466,7 +466,7 @@ size_t history_count(const struct history *h)
 	return h->page.count;
 }
 
-const struct event *history_event(const struct history *h, size_t i)
+const struct ticket_event *history_event(const struct history *h, size_t i)
 {
 	return h->page.items[i];
 }
@@ -478,7 +478,7 @@ static int64_t total_n(const struct history *h)
 
 bool history_has_more_before(const struct history *h)
 {
-	const struct event *first;
+	const struct ticket_event *first;
 
 	if (h->query.bound != HISTORY_AFTER && !h->has_lost_record)
 		return h->has_extra_down;

@@ -84,7 +84,7 @@ enum history_step history_next(const struct history *h, struct history_ask *ask_
  * The answer to HISTORY_ASK_WINDOW: the events in the order asked for. They are copied.
  * Events of every kind, visible or not.
  */
-void history_take_window(struct history *h, const struct event *events, size_t count);
+void history_take_window(struct history *h, const struct ticket_event *events, size_t count);
 
 /* The window could not be read: the record answers. */
 void history_lose_window(struct history *h);
@@ -94,7 +94,7 @@ void history_lose_window(struct history *h);
  * where `after` was given, else newest first; and the ticket as of the same snapshot. All is copied.
  */
 void history_take_record(struct history *h, const struct history_totals *totals,
-			 const struct event *events, size_t count);
+			 const struct ticket_event *events, size_t count);
 
 /* The record could not be asked: the page ends at the seam, or there is none. */
 void history_lose_record(struct history *h);
@@ -103,7 +103,7 @@ void history_lose_record(struct history *h);
 
 /* The page, ascending. Valid until history_free. */
 size_t history_count(const struct history *h);
-const struct event *history_event(const struct history *h, size_t i);
+const struct ticket_event *history_event(const struct history *h, size_t i);
 
 /* Whether the counts of messages on the page are without a hole, as they should be. */
 bool history_is_dense(const struct history *h);

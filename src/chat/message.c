@@ -12,35 +12,35 @@
 #include "web/json_read.h"
 #include "web/json_write.h"
 
-bool message_is_visible(const struct event *event, enum message_viewer viewer)
+bool message_is_visible(const struct ticket_event *event, enum message_viewer viewer)
 {
 	return event->is_public || viewer == MESSAGE_FOR_STAFF;
 }
 
-int64_t message_n(const struct event *event, enum message_viewer viewer)
+int64_t message_n(const struct ticket_event *event, enum message_viewer viewer)
 {
 	return viewer == MESSAGE_FOR_STAFF ? event->n : event->n_public;
 }
 
-int64_t message_prev(const struct event *event, enum message_viewer viewer)
+int64_t message_prev(const struct ticket_event *event, enum message_viewer viewer)
 {
 	return viewer == MESSAGE_FOR_STAFF ? event->seq - 1 : event->prev_public;
 }
 
-int64_t message_seq(const struct event *event)
+int64_t message_seq(const struct ticket_event *event)
 {
 	return event->target != 0 ? event->target : event->seq;
 }
 
 /* The count at the message itself, where an edit or deletion speaks of it. */
-static int64_t own_n(const struct event *event, enum message_viewer viewer)
+static int64_t own_n(const struct ticket_event *event, enum message_viewer viewer)
 {
 	if (event->target == 0)
 		return message_n(event, viewer);
 	return viewer == MESSAGE_FOR_STAFF ? event->target_n : event->target_n_public;
 }
 
-const char *message_event_name(const struct event *event)
+const char *message_event_name(const struct ticket_event *event)
 {
 	switch (event->kind) {
 	case EVENT_MESSAGE:
@@ -69,7 +69,7 @@ static void write_time(struct json_write *j, const char *key, int64_t real_ms)
 	json_write_member_cstr(j, key, text);
 }
 
-static void write_message_members(struct json_write *j, const struct event *event,
+static void write_message_members(struct json_write *j, const struct ticket_event *event,
 				  enum message_viewer viewer)
 {
 	json_write_member_str(j, "ticket_id", event->ticket);
@@ -88,7 +88,8 @@ static void write_message_members(struct json_write *j, const struct event *even
 	json_write_member_str(j, "deleted_by", event->deleted_by);
 }
 
-void message_json(struct json_write *j, const struct event *event, enum message_viewer viewer)
+void message_json(struct json_write *j, const struct ticket_event *event,
+		  enum message_viewer viewer)
 {
 	json_write_open_object(j);
 	write_message_members(j, event, viewer);
@@ -104,7 +105,7 @@ static struct str detail_str(const struct json_read *detail, const char *key)
 }
 
 /* The frame of a change that is no message's. */
-static void write_change_members(struct json_write *j, const struct event *event)
+static void write_change_members(struct json_write *j, const struct ticket_event *event)
 {
 	struct json_read_error error;
 	struct json_read *detail = NULL;
@@ -129,7 +130,8 @@ static void write_change_members(struct json_write *j, const struct event *event
 	json_read_free(detail);
 }
 
-void message_frame_json(struct json_write *j, const struct event *event, enum message_viewer viewer)
+void message_frame_json(struct json_write *j, const struct ticket_event *event,
+			enum message_viewer viewer)
 {
 	json_write_open_object(j);
 	if (event->kind == EVENT_PARTICIPANT || event->kind == EVENT_TICKET)

@@ -30,31 +30,32 @@ enum {
 enum message_viewer { MESSAGE_FOR_PUBLIC, MESSAGE_FOR_STAFF };
 
 /* Whether the viewer may know that the event exists. */
-bool message_is_visible(const struct event *event, enum message_viewer viewer);
+bool message_is_visible(const struct ticket_event *event, enum message_viewer viewer);
 
 /* The viewer's count of messages up to and including the event. */
-int64_t message_n(const struct event *event, enum message_viewer viewer);
+int64_t message_n(const struct ticket_event *event, enum message_viewer viewer);
 
 /* seq of the event before this one that the viewer may see, 0 for the first. */
-int64_t message_prev(const struct event *event, enum message_viewer viewer);
+int64_t message_prev(const struct ticket_event *event, enum message_viewer viewer);
 
 /* seq that the message of a message, edit or deletion event is known by (an edit's target). */
-int64_t message_seq(const struct event *event);
+int64_t message_seq(const struct ticket_event *event);
 
 /* "message", "message-edited", "message-deleted", "participant" or "ticket"; static text. */
-const char *message_event_name(const struct event *event);
+const char *message_event_name(const struct ticket_event *event);
 
 /*
  * Writes the message as one JSON object, fields as in the HTTP contract, absent facts null. The
  * event must be one of a message. Errors stick to j.
  */
-void message_json(struct json_write *j, const struct event *event, enum message_viewer viewer);
+void message_json(struct json_write *j, const struct ticket_event *event,
+		  enum message_viewer viewer);
 
 /*
  * Writes the data of the live frame of any event: the message with "event_seq" and "prev" after
  * it, or the participant's or ticket's change. The event must be visible to the viewer.
  */
-void message_frame_json(struct json_write *j, const struct event *event,
+void message_frame_json(struct json_write *j, const struct ticket_event *event,
 			enum message_viewer viewer);
 
 /*

@@ -10,7 +10,7 @@
 enum { EVENT_STRINGS = 8 };
 
 /* All strings of an event, so that nothing here forgets one. */
-static void list_strings(struct event *event, struct str *strings_r[EVENT_STRINGS])
+static void list_strings(struct ticket_event *event, struct str *strings_r[EVENT_STRINGS])
 {
 	strings_r[0] = &event->ticket;
 	strings_r[1] = &event->sender_id;
@@ -22,9 +22,9 @@ static void list_strings(struct event *event, struct str *strings_r[EVENT_STRING
 	strings_r[7] = NULL;
 }
 
-size_t event_size(const struct event *event)
+size_t event_size(const struct ticket_event *event)
 {
-	struct event shallow = *event;
+	struct ticket_event shallow = *event;
 	struct str *strings[EVENT_STRINGS];
 	size_t size = sizeof(*event);
 
@@ -34,10 +34,10 @@ size_t event_size(const struct event *event)
 	return size;
 }
 
-struct event *event_copy(const struct event *event)
+struct ticket_event *event_copy(const struct ticket_event *event)
 {
 	struct str *strings[EVENT_STRINGS];
-	struct event *copy = malloc(event_size(event));
+	struct ticket_event *copy = malloc(event_size(event));
 	char *end;
 
 	if (copy == NULL)
@@ -56,7 +56,7 @@ struct event *event_copy(const struct event *event)
 	return copy;
 }
 
-void event_copy_free(struct event *event)
+void event_copy_free(struct ticket_event *event)
 {
 	free(event);
 }

@@ -31,7 +31,7 @@ enum message_kind {
 	MESSAGE_SYSTEM = 's',
 };
 
-struct event {
+struct ticket_event {
 	struct str ticket;
 	int64_t epoch;
 	int64_t seq;
@@ -68,11 +68,11 @@ struct event {
  * in one block that owns them, or NULL if out of memory; event_copy_free takes such a copy, or
  * NULL. (event_free would be libevent's: the linker would let one replace the other.)
  */
-struct event *event_copy(const struct event *event);
-void event_copy_free(struct event *event);
+struct ticket_event *event_copy(const struct ticket_event *event);
+void event_copy_free(struct ticket_event *event);
 
 /* Bytes that event_copy would allocate. */
-size_t event_size(const struct event *event);
+size_t event_size(const struct ticket_event *event);
 
 /* True for the letters of the two enums; what a store holds is checked with them. */
 bool event_kind_is_known(int letter);

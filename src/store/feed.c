@@ -215,7 +215,7 @@ struct feed_result feed_fill(const struct feed *feed, struct str ticket, int64_t
 	return result_of(FEED_UNSTEADY);
 }
 
-struct feed_result feed_push(const struct feed *feed, const struct event *event,
+struct feed_result feed_push(const struct feed *feed, const struct ticket_event *event,
 			     struct str join_role)
 {
 	struct feed_result result = {.outcome = FEED_REDIS};

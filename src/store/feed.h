@@ -36,7 +36,7 @@ struct feed_result {
 };
 
 /* Pushes a committed event; join_role as in hot_put_push(). */
-struct feed_result feed_push(const struct feed *feed, const struct event *event,
+struct feed_result feed_push(const struct feed *feed, const struct ticket_event *event,
 			     struct str join_role);
 
 /*

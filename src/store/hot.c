@@ -24,9 +24,9 @@ struct field {
 	size_t offset;
 };
 
-#define FIELD(field_name, field_type, always, member)                                \
-	{                                                                            \
-		(field_name), (field_type), (always), offsetof(struct event, member) \
+#define FIELD(field_name, field_type, always, member)                                       \
+	{                                                                                   \
+		(field_name), (field_type), (always), offsetof(struct ticket_event, member) \
 	}
 
 static const struct field event_fields[] = {
@@ -56,7 +56,7 @@ enum { FIELD_COUNT = sizeof(event_fields) / sizeof(event_fields[0]) };
 _Static_assert(sizeof(enum event_kind) == sizeof(int) && sizeof(enum message_kind) == sizeof(int),
 	       "letters are read and written as int");
 
-static bool is_written(const struct field *field, const struct event *event)
+static bool is_written(const struct field *field, const struct ticket_event *event)
 {
 	const char *at = (const char *)event + field->offset;
 
@@ -75,7 +75,7 @@ static bool is_written(const struct field *field, const struct event *event)
 	return false;
 }
 
-static void put_value(struct buf *b, const struct field *field, const struct event *event)
+static void put_value(struct buf *b, const struct field *field, const struct ticket_event *event)
 {
 	const char *at = (const char *)event + field->offset;
 	char letter;
@@ -97,7 +97,7 @@ static void put_value(struct buf *b, const struct field *field, const struct eve
 	}
 }
 
-static size_t count_fields(const struct event *event)
+static size_t count_fields(const struct ticket_event *event)
 {
 	size_t n = 0;
 
@@ -107,13 +107,13 @@ static size_t count_fields(const struct event *event)
 }
 
 /* How many arguments put_event() makes. */
-static size_t event_args(const struct event *event)
+static size_t event_args(const struct ticket_event *event)
 {
 	return 2 + 2 * count_fields(event);
 }
 
 /* seq, number of fields, field, value, ... */
-static void put_event(struct buf *b, const struct event *event)
+static void put_event(struct buf *b, const struct ticket_event *event)
 {
 	redis_wire_arg_i64(b, event->seq);
 	redis_wire_arg_i64(b, (int64_t)count_fields(event));
@@ -163,7 +163,8 @@ static int read_text(const redisReply *reply, struct str *text_r)
 	return 0;
 }
 
-static int read_value(const struct field *field, const redisReply *reply, struct event *event)
+static int read_value(const struct field *field, const redisReply *reply,
+		      struct ticket_event *event)
 {
 	char *at = (char *)event + field->offset;
 
@@ -206,7 +207,7 @@ static int read_id(const redisReply *reply, int64_t *seq_r)
 }
 
 /* An entry: [id, [field, value, ...]]. Fields that we do not know are a newer program's. */
-static int read_event(const redisReply *entry, struct event *event_r)
+static int read_event(const redisReply *entry, struct ticket_event *event_r)
 {
 	const redisReply *list;
 	size_t next = 0;
@@ -236,14 +237,14 @@ static int read_event(const redisReply *entry, struct event *event_r)
 }
 
 int hot_parse_events(const redisReply *entries, struct str ticket, int64_t epoch,
-		     struct event *events_r, size_t max)
+		     struct ticket_event *events_r, size_t max)
 {
 	if (entries != NULL && entries->type == REDIS_REPLY_NIL)
 		return 0;
 	if (entries == NULL || entries->type != REDIS_REPLY_ARRAY || entries->elements > max)
 		return -1;
 	for (size_t i = 0; i < entries->elements; i++) {
-		events_r[i] = (struct event){.ticket = ticket, .epoch = epoch};
+		events_r[i] = (struct ticket_event){.ticket = ticket, .epoch = epoch};
 		if (read_event(entries->element[i], &events_r[i]) != 0)
 			return -1;
 	}
@@ -274,7 +275,7 @@ static void put_ticket_call(struct buf *b, const struct redis_keys *keys, const 
 	put_key(b, keys, REDIS_KEY_WHO, ticket);
 }
 
-size_t hot_put_push(struct buf *b, const struct redis_keys *keys, const struct event *event,
+size_t hot_put_push(struct buf *b, const struct redis_keys *keys, const struct ticket_event *event,
 		    struct str join_role)
 {
 	put_ticket_call(b, keys, HOT_LIBRARY "_push", event->ticket, 1 + event_args(event));

@@ -60,12 +60,12 @@ struct hot_participant {
  * Pushes one committed event. join_role: what the sender of a message becomes in `who` if the send
  * made it a participant, absent if not. One reply, for hot_parse_push().
  */
-size_t hot_put_push(struct buf *b, const struct redis_keys *keys, const struct event *event,
+size_t hot_put_push(struct buf *b, const struct redis_keys *keys, const struct ticket_event *event,
 		    struct str join_role);
 
 struct hot_load {
 	struct str ticket;
-	const struct event *events; /* ascending, contiguous, 1 .. HOT_LOAD_MAX */
+	const struct ticket_event *events; /* ascending, contiguous, 1 .. HOT_LOAD_MAX */
 	size_t nevents;
 	/*
 	 * All participants, removed ones included, read before (or together with) the events. They become
@@ -151,7 +151,7 @@ size_t hot_put_range(struct buf *b, const struct redis_keys *keys, const struct 
  * malformed or its id is not <seq>-0. An absent list is none.
  */
 int hot_parse_events(const redisReply *entries, struct str ticket, int64_t epoch,
-		     struct event *events_r, size_t max);
+		     struct ticket_event *events_r, size_t max);
 
 /* ---- waiting ---- */
 

@@ -47,7 +47,7 @@ static void take_ticket(struct pg_row *r, struct record_ticket *t)
 }
 
 /* Letters and counts that no version of the schema allows mean that the answer is not to be had. */
-static void check_event(struct pg_row *r, const struct event *e, int message_kind)
+static void check_event(struct pg_row *r, const struct ticket_event *e, int message_kind)
 {
 	bool is_of_message = e->kind == EVENT_MESSAGE || e->kind == EVENT_EDIT ||
 			     e->kind == EVENT_DELETE;
@@ -62,11 +62,11 @@ static void check_event(struct pg_row *r, const struct event *e, int message_kin
 		r->failed = true;
 }
 
-static void take_event(struct pg_row *r, struct str ticket, int64_t epoch, struct event *e)
+static void take_event(struct pg_row *r, struct str ticket, int64_t epoch, struct ticket_event *e)
 {
 	int message_kind;
 
-	*e = (struct event){.ticket = ticket, .epoch = epoch};
+	*e = (struct ticket_event){.ticket = ticket, .epoch = epoch};
 	e->seq = pg_row_int(r);
 	e->n = pg_row_int(r);
 	e->n_public = pg_row_int(r);

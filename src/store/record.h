@@ -80,7 +80,7 @@ enum record_outcome {
 struct record_sent {
 	enum record_outcome outcome;
 	struct record_ticket ticket; /* after the send; all zero where the caller may not know */
-	struct event event;	     /* CREATED, REPLAYED */
+	struct ticket_event event;   /* CREATED, REPLAYED */
 	int64_t newer;		     /* NEWER */
 };
 
@@ -155,7 +155,7 @@ struct record_range_query {
 /* The answer to the three below: the ticket, and events in the order asked for. */
 struct record_events {
 	struct record_ticket ticket;
-	struct event *events;
+	struct ticket_event *events;
 	size_t count;
 };
 
@@ -182,7 +182,7 @@ void record_put_watch(struct pg_stmt *stmt, const struct str *tickets, const int
 
 struct record_watched {
 	int64_t epoch;
-	struct event *events;
+	struct ticket_event *events;
 	size_t count;
 };
 

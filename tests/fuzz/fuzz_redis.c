@@ -31,7 +31,7 @@ static void parse(const redisReply *reply, const struct redis_keys *keys)
 	redisReply *const replies[HOT_OPEN_REPLIES] = {(redisReply *)reply, (redisReply *)reply,
 						       (redisReply *)reply, (redisReply *)reply,
 						       (redisReply *)reply};
-	struct event events[EVENTS_MAX];
+	struct ticket_event events[EVENTS_MAX];
 	struct redis_keys other;
 	struct upkeep_trimmed trimmed;
 	struct upkeep_scan scan;

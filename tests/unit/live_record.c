@@ -421,7 +421,7 @@ static void ranges(void **state)
 	struct pg_stmt stmt;
 	PGresult *result;
 	struct record_events events;
-	const struct event *e;
+	const struct ticket_event *e;
 
 	(void)state;
 	make_ten("range");

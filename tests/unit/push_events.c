@@ -4,9 +4,9 @@
 
 #include "push_events.h"
 
-struct event push_events_next(struct push_events *ticket, bool is_note)
+struct ticket_event push_events_next(struct push_events *ticket, bool is_note)
 {
-	struct event event = {
+	struct ticket_event event = {
 		.ticket = STR("T-1"),
 		.epoch = ticket->epoch,
 		.seq = ++ticket->seq,

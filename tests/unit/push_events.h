@@ -10,6 +10,6 @@ struct push_events {
 };
 
 /* The next message or note; its strings are static. */
-struct event push_events_next(struct push_events *ticket, bool is_note);
+struct ticket_event push_events_next(struct push_events *ticket, bool is_note);
 
 #endif

@@ -11,7 +11,7 @@
 static void copying(void **state)
 {
 	char ticket[] = "T-1", sender[] = "alice", content[] = "text", uid[] = "u", by[] = "bob";
-	struct event event = {
+	struct ticket_event event = {
 		.ticket = str_of(ticket),
 		.seq = 5,
 		.kind = EVENT_EDIT,
@@ -21,7 +21,7 @@ static void copying(void **state)
 		.uid = str_of(uid),
 		.deleted_by = str_of(by),
 	};
-	struct event *copy = event_copy(&event);
+	struct ticket_event *copy = event_copy(&event);
 
 	(void)state;
 	assert_non_null(copy);

@@ -22,8 +22,8 @@ enum { EVENTS = 70, TEXT_SIZE = 16 };
 
 /* events[seq], as pushed: an edit carries the new text, and its message keeps the old one. */
 struct model {
-	struct event events[EVENTS + 1];
-	struct event now[EVENTS + 1]; /* messages with all changes applied */
+	struct ticket_event events[EVENTS + 1];
+	struct ticket_event now[EVENTS + 1]; /* messages with all changes applied */
 	char texts[EVENTS + 1][TEXT_SIZE];
 	struct history_totals totals;
 };
@@ -48,9 +48,9 @@ static int64_t pick_target(int64_t below, unsigned *random)
 	return 0;
 }
 
-static void make_change(struct event *event, int64_t target, bool is_deletion)
+static void make_change(struct ticket_event *event, int64_t target, bool is_deletion)
 {
-	struct event *now = &model.now[target];
+	struct ticket_event *now = &model.now[target];
 
 	event->kind = is_deletion ? EVENT_DELETE : EVENT_EDIT;
 	event->target = target;
@@ -83,7 +83,7 @@ static void make_change(struct event *event, int64_t target, bool is_deletion)
 
 static void make_event(int64_t seq, unsigned changes_percent, unsigned *random)
 {
-	struct event *event = &model.events[seq];
+	struct ticket_event *event = &model.events[seq];
 	unsigned dice = next_random(random) % 100;
 	int64_t target = seq > 1 && dice < changes_percent ? pick_target(seq - 1, random) : 0;
 
@@ -145,7 +145,7 @@ struct servers {
 
 static void answer_window(struct history *h, struct servers *servers, const struct history_ask *ask)
 {
-	struct event *events = calloc((size_t)ask->count, sizeof(*events));
+	struct ticket_event *events = calloc((size_t)ask->count, sizeof(*events));
 	size_t count = 0;
 
 	servers->window_asks++;
@@ -168,7 +168,7 @@ static void answer_window(struct history *h, struct servers *servers, const stru
 static void answer_record(struct history *h, struct servers *servers, const struct history_ask *ask,
 			  enum message_viewer viewer)
 {
-	struct event *events = calloc((size_t)ask->count, sizeof(*events));
+	struct ticket_event *events = calloc((size_t)ask->count, sizeof(*events));
 	size_t count = 0;
 
 	servers->record_asks++;
@@ -258,7 +258,7 @@ static void expect(const struct history_query *q, struct expected *x)
 	}
 }
 
-static void check_message(const struct event *got, const struct event *wanted)
+static void check_message(const struct ticket_event *got, const struct ticket_event *wanted)
 {
 	assert_int_equal(got->seq, wanted->seq);
 	assert_int_equal(got->n, wanted->n);

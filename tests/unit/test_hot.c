@@ -61,7 +61,7 @@ static size_t count_commands(const struct buf *b)
 	return n;
 }
 
-static const struct event message = {
+static const struct ticket_event message = {
 	.ticket = {"T-1", 3},
 	.epoch = 3,
 	.seq = 7,
@@ -80,7 +80,7 @@ static const struct event message = {
 	.edited_at_ms = 1790000000001,
 };
 
-static const struct event deletion = {
+static const struct ticket_event deletion = {
 	.ticket = {"T-1", 3},
 	.epoch = 3,
 	.seq = INT64_MAX,
@@ -99,7 +99,7 @@ static const struct event deletion = {
 	.deleted_by = {"bob", 3},
 };
 
-static const struct event removal = {
+static const struct ticket_event removal = {
 	.ticket = {"T-1", 3},
 	.epoch = 3,
 	.seq = 1,
@@ -116,7 +116,7 @@ static void assert_str(struct str a, struct str b)
 	assert_true(str_eq(a, b));
 }
 
-static void assert_event(const struct event *a, const struct event *b)
+static void assert_event(const struct ticket_event *a, const struct ticket_event *b)
 {
 	assert_str(a->ticket, b->ticket);
 	assert_int_equal(a->epoch, b->epoch);
@@ -143,7 +143,7 @@ static void assert_event(const struct event *a, const struct event *b)
 }
 
 /* The list of entries that XRANGE would answer after these events were pushed. */
-static void put_entries(struct buf *b, const struct event *const *events, size_t n)
+static void put_entries(struct buf *b, const struct ticket_event *const *events, size_t n)
 {
 	redis_wire_begin(b, n);
 	for (size_t i = 0; i < n; i++) {
@@ -189,8 +189,8 @@ static void test_push_names_keys_and_fields(void **state)
 /* What is written is what is read, whichever way the bytes arrive. */
 static void test_events_survive_every_split(void **state)
 {
-	const struct event *const events[] = {&removal, &message, &deletion};
-	struct event read[3];
+	const struct ticket_event *const events[] = {&removal, &message, &deletion};
+	struct ticket_event read[3];
 	struct buf b = BUF_INIT;
 
 	(void)state;
@@ -234,7 +234,7 @@ static void test_odd_entries_are_refused(void **state)
 		ENTRY("$3\r\n1-0\r\n", "*4\r\n" F_KIND "$1\r\nn\r\n$3\r\n1e3\r\n"),
 		ENTRY("$3\r\n1-0\r\n", "*4\r\n" F_KIND "$12\r\nmessage_kind\r\n$1\r\nq\r\n"),
 	};
-	struct event events[2];
+	struct ticket_event events[2];
 
 	(void)state;
 	for (size_t i = 0; i < LENGTH(odd); i++) {
@@ -249,7 +249,7 @@ static void test_odd_entries_are_refused(void **state)
 static void test_entries_of_a_newer_program(void **state)
 {
 	redisReply *r = reply_c(ENTRY("$3\r\n5-0\r\n", "*4\r\n$3\r\nnew\r\n$1\r\nx\r\n" F_KIND));
-	struct event event;
+	struct ticket_event event;
 
 	(void)state;
 	assert_int_equal(hot_parse_events(r, STR("T-1"), 3, &event, 1), 1);
@@ -304,7 +304,7 @@ static void test_counts_of_replies(void **state)
 {
 	const struct hot_position positions[] = {{STR("T-1"), 5}, {STR("T-2"), 0}};
 	const struct hot_participant people[] = {{STR("ann"), STR("agent")}};
-	const struct event events[] = {message, message};
+	const struct ticket_event events[] = {message, message};
 	const struct hot_mark was[] = {{.exists = true, .until_us = 5}, {.exists = false}};
 	struct buf b = BUF_INIT;
 	size_t n = 0;

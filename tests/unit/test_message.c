@@ -16,9 +16,9 @@
 /* 2026-11-20T15:04:05.123Z */
 #define SENT_MS INT64_C(1795187045123)
 
-static struct event a_message(void)
+static struct ticket_event a_message(void)
 {
-	return (struct event){
+	return (struct ticket_event){
 		.ticket = STR("T-17"),
 		.epoch = 1,
 		.seq = 5,
@@ -36,7 +36,7 @@ static struct event a_message(void)
 	};
 }
 
-static void expect_json(const struct event *event, enum message_viewer viewer, bool is_frame,
+static void expect_json(const struct ticket_event *event, enum message_viewer viewer, bool is_frame,
 			const char *expected)
 {
 	struct buf out = BUF_INIT;
@@ -54,7 +54,7 @@ static void expect_json(const struct event *event, enum message_viewer viewer, b
 
 static void test_message_has_every_field_in_order(void **state)
 {
-	struct event event = a_message();
+	struct ticket_event event = a_message();
 
 	(void)state;
 	expect_json(&event, MESSAGE_FOR_STAFF, false,
@@ -67,7 +67,7 @@ static void test_message_has_every_field_in_order(void **state)
 
 static void test_a_requester_counts_public_messages(void **state)
 {
-	struct event event = a_message();
+	struct ticket_event event = a_message();
 
 	(void)state;
 	event.sender_name = STR("Ann");
@@ -83,7 +83,7 @@ static void test_a_requester_counts_public_messages(void **state)
 
 static void test_a_deletion_speaks_of_its_message(void **state)
 {
-	struct event event = a_message();
+	struct ticket_event event = a_message();
 
 	(void)state;
 	event.kind = EVENT_DELETE;
@@ -109,7 +109,7 @@ static void test_a_deletion_speaks_of_its_message(void **state)
 
 static void test_changes_of_ticket_and_people(void **state)
 {
-	struct event event = {
+	struct ticket_event event = {
 		.ticket = STR("T-17"),
 		.seq = 3,
 		.prev_public = 2,
@@ -153,7 +153,7 @@ static void test_names_of_events(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		const struct event event = {.kind = rows[i].kind};
+		const struct ticket_event event = {.kind = rows[i].kind};
 
 		assert_string_equal(message_event_name(&event), rows[i].name);
 	}
@@ -161,7 +161,7 @@ static void test_names_of_events(void **state)
 
 static void test_notes_are_for_staff(void **state)
 {
-	struct event event = a_message();
+	struct ticket_event event = a_message();
 
 	(void)state;
 	assert_true(message_is_visible(&event, MESSAGE_FOR_PUBLIC));

@@ -118,7 +118,7 @@ static void the_newest_messages_begin_before_the_first_of_them(void **state)
 	struct push_events events = {.epoch = 4};
 	struct begin begin = {.kind = BEGIN_INIT, .init = 1};
 	struct begin_place place;
-	struct event message;
+	struct ticket_event message;
 
 	(void)state;
 	push_events_next(&events, false);

@@ -65,7 +65,7 @@ static struct hub *started(int64_t epoch)
 static void everybody_sees_everything_once(void **state)
 {
 	struct push_events ticket = {.epoch = 1};
-	struct event events[EVENTS];
+	struct ticket_event events[EVENTS];
 	struct hub *hub = started(1);
 	static struct listener staff, public;
 	int64_t prev = 0;
@@ -111,7 +111,7 @@ static void everybody_sees_everything_once(void **state)
 static void links_may_leave_while_they_are_told(void **state)
 {
 	struct push_events ticket = {.epoch = 1};
-	struct event event = push_events_next(&ticket, false);
+	struct ticket_event event = push_events_next(&ticket, false);
 	struct hub *hub = started(1);
 	static struct listener a, b, c;
 
@@ -131,7 +131,7 @@ static void links_may_leave_while_they_are_told(void **state)
 static void another_epoch_is_not_taken(void **state)
 {
 	struct push_events ticket = {.epoch = 2};
-	struct event event = push_events_next(&ticket, false);
+	struct ticket_event event = push_events_next(&ticket, false);
 	struct hub *hub = started(1);
 	static struct listener staff;
 
@@ -150,7 +150,7 @@ static void another_epoch_is_not_taken(void **state)
 static void what_the_record_lacks_is_skipped_and_told(void **state)
 {
 	struct push_events ticket = {.epoch = 1, .seq = 9, .n = 9, .n_public = 9, .last_public = 9};
-	struct event event = push_events_next(&ticket, false);
+	struct ticket_event event = push_events_next(&ticket, false);
 	struct hub *hub = started(1);
 	static struct listener staff;
 
@@ -170,7 +170,7 @@ static void what_the_record_lacks_is_skipped_and_told(void **state)
 static void a_lagging_link_gets_its_event_again(void **state)
 {
 	struct push_events ticket = {.epoch = 1};
-	struct event events[3];
+	struct ticket_event events[3];
 	struct hub *hub = started(1);
 	static struct listener public;
 
@@ -193,9 +193,9 @@ static void a_lagging_link_gets_its_event_again(void **state)
 static void notes_move_a_public_link_unseen(void **state)
 {
 	struct push_events ticket = {.epoch = 1};
-	struct event first = push_events_next(&ticket, false);
-	struct event note = push_events_next(&ticket, true);
-	struct event last = push_events_next(&ticket, false);
+	struct ticket_event first = push_events_next(&ticket, false);
+	struct ticket_event note = push_events_next(&ticket, true);
+	struct ticket_event last = push_events_next(&ticket, false);
 	struct link link = {.viewer = MESSAGE_FOR_PUBLIC};
 
 	(void)state;

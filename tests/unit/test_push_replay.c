@@ -24,10 +24,10 @@ enum { EVENTS_MAX = 1200, ROUNDS = 300, STEPS_MAX = 20000, FAILURES_MAX = 6 };
 /* ---- the stores ---- */
 
 static struct world {
-	struct event events[EVENTS_MAX]; /* seq is at seq - 1 */
-	int64_t last;			 /* committed */
-	int64_t window_first;		 /* 0: no stream */
-	int64_t window_hole;		 /* this one is missing */
+	struct ticket_event events[EVENTS_MAX]; /* seq is at seq - 1 */
+	int64_t last;				/* committed */
+	int64_t window_first;			/* 0: no stream */
+	int64_t window_hole;			/* this one is missing */
 	int64_t record_first;
 	bool may_read_window;
 	int64_t from; /* of the question under way */
@@ -116,7 +116,7 @@ size_t hot_put_range(struct buf *b, const struct redis_keys *keys, const struct 
 }
 
 int hot_parse_events(const redisReply *entries, struct str ticket, int64_t epoch,
-		     struct event *events_r, size_t max)
+		     struct ticket_event *events_r, size_t max)
 {
 	int64_t seq = world.from > world.window_first ? world.from : world.window_first;
 	size_t n = 0;

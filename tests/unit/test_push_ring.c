@@ -12,8 +12,8 @@ static void only_the_next_event_is_taken(void **state)
 {
 	struct push_events ticket = {.epoch = 1};
 	struct ring *ring = ring_new(4, 1 << 20);
-	struct event first = push_events_next(&ticket, false);
-	struct event second = push_events_next(&ticket, false);
+	struct ticket_event first = push_events_next(&ticket, false);
+	struct ticket_event second = push_events_next(&ticket, false);
 
 	(void)state;
 	assert_int_equal(ring_first(ring), 1);
@@ -36,7 +36,7 @@ static void the_oldest_leave_first(void **state)
 
 	(void)state;
 	for (int64_t seq = 1; seq <= 1000; seq++) {
-		struct event event = push_events_next(&ticket, false);
+		struct ticket_event event = push_events_next(&ticket, false);
 
 		assert_int_equal(ring_append(ring, &event), 0);
 		assert_int_equal(ring_first(ring), seq <= 100 ? 1 : seq - 99);
@@ -58,7 +58,7 @@ static void bytes_are_bounded_but_the_newest_stays(void **state)
 	(void)state;
 	memset(text, 'x', sizeof(text));
 	for (int i = 0; i < 20; i++) {
-		struct event event = push_events_next(&ticket, false);
+		struct ticket_event event = push_events_next(&ticket, false);
 
 		event.content = (struct str){text, sizeof(text)};
 		assert_int_equal(ring_append(ring, &event), 0);
@@ -74,8 +74,8 @@ static void a_frame_is_made_once_for_each_viewer(void **state)
 {
 	struct push_events ticket = {.epoch = 3};
 	struct ring *ring = ring_new(8, 1 << 20);
-	struct event note = push_events_next(&ticket, true);
-	struct event message = push_events_next(&ticket, false);
+	struct ticket_event note = push_events_next(&ticket, true);
+	struct ticket_event message = push_events_next(&ticket, false);
 	struct frame *staff, *public;
 
 	(void)state;
