@@ -30,7 +30,8 @@ const char *begin_parse(struct str cursor, const struct query *query, struct beg
 }
 
 void begin_place(const struct begin *begin, const struct begin_ticket *ticket,
-		 const struct ticket_event *first, enum message_viewer viewer, struct begin_place *place_r)
+		 const struct ticket_event *first, enum message_viewer viewer,
+		 struct begin_place *place_r)
 {
 	struct begin_place place = {.pos = ticket->last, .shown = ticket->newest};
 

@@ -57,8 +57,8 @@ static void skip_gone(struct replay *replay, int64_t prev)
  * Gives one page to the taker. Returns -1 at a hole, what came before it being given; in a page from
  * the record a hole is a fact, and a gap to the client.
  */
-static int take_page(struct replay *replay, enum page_source source, const struct ticket_event *events,
-		     size_t n)
+static int take_page(struct replay *replay, enum page_source source,
+		     const struct ticket_event *events, size_t n)
 {
 	struct link *link = replay->link;
 	struct frame *frame;
