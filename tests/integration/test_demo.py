@@ -220,10 +220,11 @@ def test_a_wrong_option_is_a_usage_error(arguments):
 
 def test_a_directory_of_somebody_else_is_left_alone(make_directory):
     directory = pathlib.Path(make_directory())
-    (directory / "thesis.txt").write_text("precious")
+    (directory / "settings").write_text("precious")
     done = subprocess.run([DEMO, "--no-build", "--detach", "--dir", directory], capture_output=True, text=True)
-    assert done.returncode == 1 and "not empty" in done.stderr
-    assert sorted(os.listdir(directory)) == ["thesis.txt"]
+    assert done.returncode == 1 and "not a demo's" in done.stderr
+    assert os.listdir(directory) == ["settings"]
+    assert (directory / "settings").read_text() == "precious"
 
 
 @pytest.mark.parametrize("server", ["nginx", "lighttpd"])
