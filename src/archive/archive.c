@@ -153,17 +153,33 @@ bool archive_is_stopping(struct archive *a)
 
 /* ---- exchanges ---- */
 
-/* Logs a change between up and down, once. */
-static void note(bool *is_down, bool is_down_now, const char *server, const char *reason)
+static void redis_failed(struct archive *a, const char *reason)
 {
-	if (*is_down == is_down_now)
-		return;
-	*is_down = is_down_now;
-	if (is_down_now)
-		log_error(NULL, "store is away", LOG_STR("store", server),
+	a->is_redis_down = true;
+	if (!a->is_redis_logged)
+		log_error(NULL, "store is away", LOG_STR("store", "redis"),
 			  LOG_STR("reason", reason));
-	else
-		log_info(NULL, "store is back", LOG_STR("store", server));
+	a->is_redis_logged = true;
+}
+
+static void pg_failed(struct archive *a)
+{
+	a->is_pg_down = true;
+	if (!a->is_pg_logged)
+		log_error(NULL, "store is away", LOG_STR("store", "postgres"),
+			  LOG_STR("reason", pg_conn_error(a->pg)));
+	a->is_pg_logged = true;
+}
+
+/* At the end of a tick: what was logged as away and did not fail is back. */
+static void note_returns(struct archive *a)
+{
+	if (a->is_redis_logged && !a->is_redis_down)
+		log_info(NULL, "store is back", LOG_STR("store", "redis"));
+	if (a->is_pg_logged && !a->is_pg_down)
+		log_info(NULL, "store is back", LOG_STR("store", "postgres"));
+	a->is_redis_logged = a->is_redis_down;
+	a->is_pg_logged = a->is_pg_down;
 }
 
 int archive_ask_redis(struct archive *a, const struct buf *commands, size_t n, redisReply **replies)
@@ -173,19 +189,17 @@ int archive_ask_redis(struct archive *a, const struct buf *commands, size_t n, r
 	enum hot_trouble trouble;
 
 	if (err != ERR_NONE) {
-		note(&a->is_redis_down, true, "redis", redis_conn_reason(a->redis));
+		redis_failed(a, redis_conn_reason(a->redis));
 		return -1;
 	}
 	trouble = hot_trouble_of(replies, n);
-	if (trouble == HOT_TROUBLE_NONE || trouble == HOT_TROUBLE_DATA) {
-		note(&a->is_redis_down, false, "redis", NULL);
+	if (trouble == HOT_TROUBLE_NONE || trouble == HOT_TROUBLE_DATA)
 		return 0;
-	}
 	/* A missing library is loaded with the next tick, and only failing that is worth a line. */
 	if (trouble == HOT_TROUBLE_FUNCTION)
 		a->has_library = false;
 	else
-		note(&a->is_redis_down, true, "redis", hot_trouble_text(trouble));
+		redis_failed(a, hot_trouble_text(trouble));
 	redis_conn_release(replies, n);
 	return -1;
 }
@@ -195,7 +209,8 @@ int archive_ask_record(struct archive *a, struct pg_stmt *stmt, PGresult **resul
 	enum err err = pg_conn_exec(a->pg, stmt, clock_mono_ms() + a->pg_timeout_ms, result_r);
 
 	pg_stmt_deinit(stmt);
-	note(&a->is_pg_down, err != ERR_NONE, "postgres", pg_conn_error(a->pg));
+	if (err != ERR_NONE)
+		pg_failed(a);
 	return err == ERR_NONE ? 0 : -1;
 }
 
@@ -294,7 +309,8 @@ static int learn_deployment(struct archive *a)
 	enum err err = pg_conn_open(a->pg, clock_mono_ms() + a->pg_timeout_ms);
 	const struct pg_deployment *deployment = pg_conn_deployment(a->pg);
 
-	note(&a->is_pg_down, err != ERR_NONE, "postgres", pg_conn_error(a->pg));
+	if (err != ERR_NONE)
+		pg_failed(a);
 	if (err != ERR_NONE || deployment == NULL)
 		return -1;
 	if (pg_conn_generation(a->pg) == a->pg_generation && a->has_keys)
@@ -328,12 +344,12 @@ int archive_fill(struct archive *a, struct str ticket, int64_t tail_seq)
 			log_warn(&ctx, "could not bring up",
 				 LOG_STR("reason", hot_trouble_text(result.trouble)));
 		else
-			note(&a->is_redis_down, true, "redis",
-			     result.trouble != HOT_TROUBLE_NONE ? hot_trouble_text(result.trouble)
-								: redis_conn_reason(a->redis));
+			redis_failed(a, result.trouble != HOT_TROUBLE_NONE
+						? hot_trouble_text(result.trouble)
+						: redis_conn_reason(a->redis));
 		return -1;
 	case FEED_RECORD:
-		note(&a->is_pg_down, true, "postgres", pg_conn_error(a->pg));
+		pg_failed(a);
 		return -1;
 	case FEED_UNSTEADY:
 		break;
@@ -399,11 +415,13 @@ static int load_library(struct archive *a)
 	err = redis_conn_exec(a->admin, &commands, 1, clock_mono_ms() + a->redis_timeout_ms,
 			      &reply);
 	if (err != ERR_NONE) {
-		note(&a->is_redis_down, true, "redis", redis_conn_reason(a->admin));
+		redis_failed(a, redis_conn_reason(a->admin));
 	} else if (reply->type == REDIS_REPLY_ERROR) {
-		note(&a->is_redis_down, true, "redis", "could not load the function library");
-		log_debug(NULL, "could not load the function library",
-			  LOG_STR("reason", reply->str));
+		char reason[200];
+
+		snprintf(reason, sizeof(reason), "could not load the function library: %s",
+			 reply->str);
+		redis_failed(a, reason);
 	} else {
 		a->has_library = true;
 		log_info(NULL, "loaded the function library", LOG_STR("library", HOT_LIBRARY));
@@ -492,14 +510,12 @@ out:
 	return status;
 }
 
-void archive_tick(struct archive *a)
+static void work(struct archive *a)
 {
 	if (look_at_redis(a) != 0 || learn_deployment(a) != 0)
 		return;
 	a->is_abandoned = false;
-	if (read_marks(a) != 0 || a->is_abandoned)
-		return;
-	if (sweep_run(a) != 0)
+	if (read_marks(a) != 0 || a->is_abandoned || sweep_run(a) != 0)
 		return;
 	if (!a->is_checked)
 		compare_want_all(a);
@@ -508,4 +524,14 @@ void archive_tick(struct archive *a)
 		compare_step(a);
 	if (archive_may_go_on(a))
 		trim_step(a);
+}
+
+void archive_tick(struct archive *a)
+{
+	a->is_redis_down = a->is_pg_down = false;
+	work(a);
+	/* PostgreSQL was not asked while Redis is away: nothing is known of it. */
+	if (a->is_redis_down && a->is_pg_logged)
+		a->is_pg_down = true;
+	note_returns(a);
 }

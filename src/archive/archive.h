@@ -51,9 +51,10 @@ struct archive {
 	struct redis_conn *admin; /* loads functions; may be the same as redis */
 	struct pg_conn *pg;
 	struct feed feed;
-	bool is_redis_down, is_pg_down; /* as last logged */
-	bool has_library;		/* it was loaded since we started */
-	unsigned pg_generation;		/* the connection whose deployment we know */
+	bool is_redis_down, is_pg_down;	    /* in this tick */
+	bool is_redis_logged, is_pg_logged; /* said to be away */
+	bool has_library;		    /* it was loaded since we started */
+	unsigned pg_generation;		    /* the connection whose deployment we know */
 
 	/* the deployment */
 	bool has_keys;
@@ -93,13 +94,13 @@ void archive_tick(struct archive *a);
 
 /*
  * One exchange with Redis. 0, and n replies for redis_conn_release(); -1 if there was no answer or if
- * any is an error reply of those that concern the server (all but HOT_TROUBLE_DATA). A change between
- * up and down is logged here, once.
+ * any is an error reply of those that concern the server (all but HOT_TROUBLE_DATA). The server is then
+ * down for this tick; that is logged once, until a whole tick went well.
  */
 int archive_ask_redis(struct archive *a, const struct buf *commands, size_t n,
 		      redisReply **replies);
 
-/* Runs a statement and frees it. 0 and a result for PQclear(), or -1. Logs changes, as above. */
+/* Runs a statement and frees it. 0 and a result for PQclear(), or -1 and down, as above. */
 int archive_ask_record(struct archive *a, struct pg_stmt *stmt, PGresult **result_r);
 
 /* Pushes or loads what a ticket's stream lacks. 0; -1: it could not be settled now. */
