@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """How the daemons start, listen, stop, and treat peers that misbehave: on their own sockets."""
 
+import fcntl
 import grp
 import os
 import signal
 import socket
 import stat
+import struct
 import subprocess
+import termios
 import threading
 import time
 
@@ -183,7 +186,7 @@ class TestListening:
             pairs = fcgi.cgi_params("POST", "/chat/v1/tickets/T-stop/messages",
                                     {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}, body)  # fmt: skip
             connection.send(fcgi.begin() + fcgi.stream(fcgi.PARAMS, fcgi.params(pairs)) + fcgi.record(fcgi.STDIN, body[:5]))
-            wait_for(lambda: busy(daemon.process.pid), "the worker to take it")
+            wait_for(lambda: unread_bytes(connection) == 0, "the worker to take it")
             daemon.process.send_signal(signal.SIGTERM)
             connection.send(fcgi.record(fcgi.STDIN, body[5:]) + fcgi.record(fcgi.STDIN))
             assert connection.response().status == 201
@@ -202,13 +205,10 @@ def children_of(pid):
         return [int(word) for word in file.read().split()]
 
 
-def busy(master):
-    """Whether a child of the master has a connection besides those to the stores."""
-    return any(
-        os.readlink(f"/proc/{child}/fd/{fd}").startswith("socket:")
-        for child in children_of(master)
-        for fd in os.listdir(f"/proc/{child}/fd")
-    )
+def unread_bytes(connection):
+    """What the other side of a unix socket has not read yet."""
+    count = fcntl.ioctl(connection.socket, termios.TIOCOUTQ, struct.pack("i", 0))
+    return struct.unpack("i", count)[0]
 
 
 class TestBadPeers:
