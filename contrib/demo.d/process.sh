@@ -70,7 +70,12 @@ running_pid() {
 	echo "$pid"
 }
 
+# nginx writes its pid file and its command line anew while it starts, so one look at a bad moment
+# says nothing.
 is_running() {
+	running_pid "$1" >/dev/null && return 0
+	[[ -e $DIR/run/$1.pid ]] || return 1
+	sleep 0.1
 	running_pid "$1" >/dev/null
 }
 
