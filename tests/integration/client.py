@@ -28,6 +28,18 @@ def wait_for(condition, what="the condition", deadline=DEADLINE):
         pause.wait(0.02)
 
 
+def until(call, condition, what):
+    """Repeats a call until its answer meets the condition; returns that answer."""
+    answers = []
+
+    def met():
+        answers[:] = [call()]
+        return condition(answers[0])
+
+    wait_for(met, what)
+    return answers[0]
+
+
 class Site:
     """A running site: where it is and how to become somebody there."""
 

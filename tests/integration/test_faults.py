@@ -6,19 +6,7 @@ import signal
 import threading
 
 import pytest
-from client import Follower, check_problem, wait_for
-
-
-def until(call, condition, what):
-    """Repeats a call until its answer meets the condition; returns that answer."""
-    answers = []
-
-    def met():
-        answers[:] = [call()]
-        return condition(answers[0])
-
-    wait_for(met, what)
-    return answers[0]
+from client import Follower, check_problem, until, wait_for
 
 
 class Load:

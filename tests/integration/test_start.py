@@ -4,6 +4,7 @@
 import fcntl
 import grp
 import os
+import pathlib
 import signal
 import socket
 import stat
@@ -15,7 +16,8 @@ import time
 
 import fcgi_client as fcgi
 import pytest
-from client import DEADLINE, wait_for
+import requests
+from client import DEADLINE, until, wait_for
 
 ROUTES = {"api": "/chat/v1/healthz", "push": "/chat/v1/tickets/T-1/poll?wait=0"}
 
@@ -26,6 +28,32 @@ client = {}
 exec(sys.stdin.read(), client)
 sys.exit(client["call"](sys.argv[1], "GET", "/chat/v1/healthz").status not in (200, 404))
 """
+
+LIGHTTPD = """
+server.modules = ("mod_fastcgi")
+server.document-root = "{root}"
+server.bind = "127.0.0.1"
+server.port = {port}
+fastcgi.server = ("/chat/" => ((
+	"bin-path" => "{command}",
+	"socket" => "{socket}",
+	"max-procs" => 1,
+	"check-local" => "disable"
+)))
+"""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def try_get(url):
+    try:
+        return requests.get(url, timeout=DEADLINE)
+    except requests.ConnectionError:
+        return None
 
 
 class Daemon:
@@ -134,6 +162,25 @@ class TestListening:
         finally:
             os.kill(pid, signal.SIGTERM)
             wait_for(lambda: not os.path.exists(f"/proc/{pid}") or "Z" in open(f"/proc/{pid}/stat").read(), "its end")
+
+    def test_lighttpd_bin_path(self, stack, path, make_directory, name):
+        """lighttpd starts the daemon itself, and stops it when it stops."""
+        port = free_port()
+        config = pathlib.Path(make_directory()) / "lighttpd.conf"
+        command = f"{stack.program('bellhop-' + name)} --config {stack.config}"
+        config.write_text(LIGHTTPD.format(port=port, root=config.parent, command=command, socket=path))
+        lighttpd = subprocess.Popen(["lighttpd", "-D", "-f", config], stdin=subprocess.DEVNULL)
+        try:
+            url = f"http://127.0.0.1:{port}{ROUTES[name]}"
+            answer = until(lambda: try_get(url), lambda a: a is not None and a.status_code < 500, "an answer")
+            assert answer.status_code == (200 if name == "api" else 401)
+            assert answer.headers["X-Request-Id"]
+            daemons = children_of(lighttpd.pid)
+            assert len(daemons) == 1
+        finally:
+            lighttpd.terminate()
+            lighttpd.wait(DEADLINE)
+        wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in daemons), "the daemon's end")
 
     def test_systemd_descriptor_three(self, stack, path, name):
         listener = socket.socket(socket.AF_UNIX)
