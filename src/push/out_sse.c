@@ -153,8 +153,11 @@ static enum out_result sse_open(struct out *out, const struct out_hello *hello)
 
 static enum out_result sse_event(struct out *out, struct frame *frame, enum outq_kind kind)
 {
-	if (kind == OUTQ_LIVE &&
-	    fcgi_conn_waiting_live(out->conn) + frame->len > sse_of(out)->limits->slow_bytes)
+	size_t waiting = fcgi_conn_waiting_live(out->conn);
+
+	/* One alone is taken at any size: nothing would call for it again once the socket drains. */
+	if (kind == OUTQ_LIVE && waiting > 0 &&
+	    waiting + frame->len > sse_of(out)->limits->slow_bytes)
 		return OUT_SLOW;
 	return fcgi_conn_send(out->conn, frame, kind) == 0 ? OUT_OK : OUT_FAILED;
 }

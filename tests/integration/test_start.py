@@ -359,6 +359,21 @@ class TestBadPeers:
                 slow.timeout = DEADLINE
                 assert b'"slow"' in slow.wait_closed()
 
+    def test_an_event_longer_than_what_may_be_unread_comes_at_once(self, stack, path):
+        site, ticket = stack.site, "T-long"
+        with Daemon(stack, "push", path, BELLHOP_SLOW_BYTES=4096).ready():
+            with fcgi.Connection(path) as listener:
+                listener.request(fcgi.cgi_params("GET", f"/chat/v1/tickets/{ticket}/stream",
+                                                 {"Authorization": f"Bearer {site.token('bob')}"}))  # fmt: skip
+                end = time.monotonic() + DEADLINE
+                while b"event: hello" not in listener.buffer:
+                    listener.receive_some(end)
+                for content in ("x" * 16000, "last"):
+                    site.api("alice").sent(ticket, content)
+                while b'"last"' not in listener.buffer:
+                    listener.receive_some(end)
+                assert listener.buffer.count(b"event: message") == 2 and b"event: ping" not in listener.buffer
+
 
 class TestSettings:
     @pytest.mark.parametrize("name", ["api", "push", "archive"])
