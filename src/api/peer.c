@@ -17,7 +17,11 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { READ_STEP = 16384 };
+enum {
+	READ_STEP = 16384,
+	/* A head that has begun comes from a web server, which has all of it. */
+	HEAD_MS = 1000,
+};
 
 struct peer {
 	FCGX_Request fcgi;
@@ -96,13 +100,14 @@ int peer_begin(struct peer *peer, int fd, struct request *q)
 	fcgi->keepConnection = 1; /* its first act is to finish the request before: not this one */
 	fcgi->detached = 1;
 	alarm_fd = fd;
-	alarm_set(peer->timeout_ms);
+	alarm_set(peer->timeout_ms < HEAD_MS ? peer->timeout_ms : HEAD_MS);
 	if (FCGX_Accept_r(fcgi) != 0) {
 		/* It has closed the connection and then found no listening socket. */
 		alarm_set(0);
 		alarm_fd = -1;
 		return -1;
 	}
+	alarm_set(peer->timeout_ms);
 	for (char **p = fcgi->envp; *p != NULL; p++) {
 		const char *equals = strchr(*p, '=');
 

@@ -2,9 +2,9 @@
 /*
  * One connection from the web server: parsed by libfcgi, accepted and closed by us.
  *
- * libfcgi blocks, so time is kept here: reading a request and writing its answer may take the I/O
- * time-out each, in total, however the bytes dribble in; then the connection is cut and every
- * pending call on it fails. The signal SIGALRM belongs to this file.
+ * libfcgi blocks, so time is kept here: reading the head of a request may take a second, reading its
+ * body and writing its answer the I/O time-out each, in total, however the bytes dribble in; then the
+ * connection is cut and every pending call on it fails. The signal SIGALRM belongs to this file.
  *
  * A process has one peer at a time.
  */

@@ -8,7 +8,6 @@
 #include "api/worker.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "api/dispatch.h"
+#include "api/lobby.h"
 #include "base/clock.h"
 
 enum { TICK_MS = 1000 };
@@ -25,6 +25,7 @@ struct worker {
 	struct prefork_child *child;
 	struct gate gate;
 	struct stores *stores;
+	struct lobby *lobby;
 	struct peer *peer;
 	struct buf body, cgi; /* reused from request to request */
 	int epoll_fd;
@@ -128,26 +129,6 @@ static void answer(struct worker *w, int fd)
 	request_deinit(&call.request);
 }
 
-/*
- * Waits for the first byte. A web server connects and sends at once; until it does, a stopping
- * worker need not stay for it.
- */
-static bool wait_for_request(struct worker *w, int fd)
-{
-	const int64_t deadline_ms = clock_mono_ms() + conf_int(conf_of(w), CONF_IO_TIMEOUT_MS);
-	struct pollfd fds[2] = {{.fd = fd, .events = POLLIN},
-				{.fd = w->child->signal_fd, .events = POLLIN}};
-
-	while (!w->is_stopping && clock_mono_ms() < deadline_ms) {
-		if (poll(fds, 2, clock_wait_ms(deadline_ms)) < 0 && errno != EINTR)
-			return false;
-		if (fds[0].revents != 0)
-			return true;
-		take_signals(w);
-	}
-	return false;
-}
-
 static void accept_one(struct worker *w)
 {
 	int fd = accept4(w->opts->listen_fd, NULL, NULL, SOCK_CLOEXEC);
@@ -163,12 +144,8 @@ static void accept_one(struct worker *w)
 		close(fd);
 		return;
 	}
-	if (wait_for_request(w, fd)) {
+	if (lobby_admit(w->lobby, fd, clock_mono_ms() + conf_int(conf_of(w), CONF_IO_TIMEOUT_MS)))
 		answer(w, fd);
-	} else {
-		log_warn(NULL, "connection dropped: no request came");
-		close(fd);
-	}
 }
 
 /* ---- life ---- */
@@ -192,8 +169,10 @@ static int begin(struct worker *w)
 		goto out;
 	w->peer = peer_new(conf_int(conf_of(w), CONF_IO_TIMEOUT_MS));
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	w->lobby = lobby_new(w->epoll_fd);
 	/* EXCLUSIVE: a connection wakes one worker, not all. */
-	if (w->peer == NULL || w->epoll_fd < 0 || watch(w, w->child->signal_fd, EPOLLIN) != 0 ||
+	if (w->peer == NULL || w->lobby == NULL || w->epoll_fd < 0 ||
+	    watch(w, w->child->signal_fd, EPOLLIN) != 0 ||
 	    watch(w, w->opts->listen_fd, EPOLLIN | EPOLLEXCLUSIVE) != 0) {
 		buf_puts(&error, strerror(errno));
 		goto out;
@@ -208,6 +187,7 @@ out:
 
 static void end(struct worker *w)
 {
+	lobby_free(w->lobby);
 	if (w->epoll_fd >= 0)
 		close(w->epoll_fd);
 	peer_free(w->peer);
@@ -217,12 +197,24 @@ static void end(struct worker *w)
 	buf_deinit(&w->cgi);
 }
 
+static void wait_for_event(struct worker *w, int64_t tick_ms)
+{
+	const int64_t lobby_ms = lobby_deadline(w->lobby);
+	struct epoll_event event;
+
+	if (epoll_wait(w->epoll_fd, &event, 1,
+		       clock_wait_ms(lobby_ms < tick_ms ? lobby_ms : tick_ms)) <= 0)
+		return;
+	if (event.data.fd == w->opts->listen_fd)
+		accept_one(w);
+	else if (lobby_wake(w->lobby, event.data.fd))
+		answer(w, event.data.fd);
+}
+
 int worker_run(struct prefork_child *child, void *arg)
 {
 	struct worker w = {.opts = arg, .child = child, .epoll_fd = -1};
-	struct epoll_event event;
 	int64_t tick_ms = 0;
-	int n;
 
 	if (begin(&w) != 0) {
 		end(&w);
@@ -234,9 +226,8 @@ int worker_run(struct prefork_child *child, void *arg)
 			stores_tick(w.stores, child->index == 0);
 			tick_ms = clock_mono_ms() + TICK_MS;
 		}
-		n = epoll_wait(w.epoll_fd, &event, 1, clock_wait_ms(tick_ms));
-		if (n > 0 && event.data.fd == w.opts->listen_fd)
-			accept_one(&w);
+		wait_for_event(&w, tick_ms);
+		lobby_expire(w.lobby);
 		take_signals(&w);
 	}
 	end(&w);
