@@ -15,6 +15,9 @@ enum needs {
 	NEEDS_JSON = 1 << 2, /* changes something, and takes a JSON object as its body */
 };
 
+/* The limit on bodies is for people. A service is held by what the web servers let through. */
+enum { SERVICE_BODY_MAX = 1024 * 1024 };
+
 struct handler {
 	void (*run)(struct call *call);
 	unsigned needs;
@@ -168,19 +171,33 @@ static int read_json(struct call *call)
 	return 0;
 }
 
-void dispatch(struct call *call, enum problem fault, const char *detail)
+bool dispatch_admit(struct call *call, enum problem fault, const char *detail)
 {
 	const struct handler *handler;
 
 	if (fault != PROBLEM_NONE) {
 		call_refuse(call, fault, detail);
-		return;
+		return false;
 	}
 	if (find_route(call) != 0)
-		return;
+		return false;
 	handler = &handlers[call->route.id];
-	if ((handler->needs & NEEDS_IDENTITY) != 0 && identify(call, handler->needs) != 0)
-		return;
+	return (handler->needs & NEEDS_IDENTITY) == 0 || identify(call, handler->needs) == 0;
+}
+
+size_t dispatch_body_limit(const struct call *call)
+{
+	size_t limit = (size_t)conf_int(call->conf, CONF_LIMIT_BODY);
+
+	if (limit != 0 && limit < SERVICE_BODY_MAX && call->who.role == ROLE_SERVICE)
+		limit = SERVICE_BODY_MAX;
+	return limit;
+}
+
+void dispatch(struct call *call)
+{
+	const struct handler *handler = &handlers[call->route.id];
+
 	if (check_body(call) != 0)
 		return;
 	if ((handler->needs & NEEDS_JSON) != 0 && read_json(call) != 0)

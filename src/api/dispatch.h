@@ -9,9 +9,15 @@
 #include "api/call.h"
 
 /*
- * Answers the call: afterwards its reply is complete. fault and detail are what request_finish()
- * said. Leaves a line in the log.
+ * Finds the route and who is asking; fault and detail are what request_finish() said. False: the
+ * reply is complete, a refusal, and dispatch() is not to be called.
  */
-void dispatch(struct call *call, enum problem fault, const char *detail);
+bool dispatch_admit(struct call *call, enum problem fault, const char *detail);
+
+/* The longest body to be read for a call after dispatch_admit(), whatever that said; 0 = any. */
+size_t dispatch_body_limit(const struct call *call);
+
+/* Answers an admitted call whose body was read: afterwards its reply is complete. */
+void dispatch(struct call *call);
 
 #endif

@@ -106,6 +106,7 @@ static void answer(struct worker *w, int fd)
 		.gate = &w->gate, .stores = w->stores, .conf = conf_of(w), .pattern = ""};
 	const char *detail = NULL;
 	enum problem fault;
+	bool is_admitted;
 
 	request_init(&call.request);
 	if (peer_begin(w->peer, fd, &call.request) != 0) {
@@ -118,9 +119,11 @@ static void answer(struct worker *w, int fd)
 	reply_init(&call.reply, call.request.request_id, NULL);
 	buf_reset(&w->body);
 	call.body = &w->body;
+	is_admitted = dispatch_admit(&call, fault, detail);
 	call.body_state = peer_read_body(w->peer, call.request.content_length,
-					 (size_t)conf_int(conf_of(w), CONF_LIMIT_BODY), &w->body);
-	dispatch(&call, fault, detail);
+					 dispatch_body_limit(&call), &w->body);
+	if (is_admitted)
+		dispatch(&call);
 	send_answer(w, &call, began_us);
 
 	json_read_free(call.json);

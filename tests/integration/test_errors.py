@@ -92,6 +92,15 @@ def test_a_body_too_large_is_refused_before_it_is_read(site, ticket):
     assert post(api, ticket, b'{"content": "x"}' + filler).status_code == 201
 
 
+def test_a_service_may_send_a_larger_body(site, ticket):
+    """16 KiB of text as escapes alone are 96 KiB."""
+    service = site.api("host", role="service")
+    body = b'{"content": "' + rb"\u0041" * 16384 + b'"}'
+    assert post(service, ticket, body).json()["content"] == "A" * 16384
+    check_problem(post(service, ticket, body + b" " * 1_048_576), 413, "too_large")
+    check_problem(post(site.api("alice"), ticket, body), 413, "too_large")
+
+
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", None])
 def test_another_media_type_is_refused(site, ticket, kind):
     check_problem(post(site.api("alice"), ticket, b'{"content": "x"}', kind), 415,
