@@ -344,10 +344,10 @@ def test_nginx_lets_bellhop_refuse_a_huge_body_by_its_length(nginx):
     check_nginx_problem(nginx.call("POST", content=b"x" * 2_000_000), 503, "unavailable")
 
 
-def test_a_token_of_eight_kilobytes_fits(nginx):
+def test_a_token_of_eight_kilobytes_fits(web):
     token = "x" * 8192
-    with nginx.api() as api:
-        nginx.call(headers={"Authorization": f"Bearer {token}", "Cookie": f"__Host-bellhop={token}"})
+    with web.api() as api:
+        web.call(headers={"Authorization": f"Bearer {token}", "Cookie": f"__Host-bellhop={token}"})
         assert api.requests.get(timeout=DEADLINE)["HTTP_AUTHORIZATION"] == f"Bearer {token}"
 
 
