@@ -21,6 +21,12 @@ struct stores;
 struct stores *stores_new(const struct conf *conf, struct mode_board *board, struct buf *error);
 void stores_free(struct stores *s);
 
+/*
+ * Connects to PostgreSQL and has it plan what a send runs, so that the first request after a start
+ * does not pay for that. Failure is no matter: it is the mode's.
+ */
+void stores_warm(struct stores *s);
+
 enum mode stores_mode(const struct stores *s);
 
 /*

@@ -223,6 +223,7 @@ int worker_run(struct prefork_child *child, void *arg)
 		end(&w);
 		return 1;
 	}
+	stores_warm(w.stores);
 	prefork_ready(child);
 	while (!w.is_stopping) {
 		if (clock_mono_ms() >= tick_ms) {
