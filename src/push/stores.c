@@ -390,8 +390,11 @@ enum mode stores_mode(const struct stores *stores, unsigned int partition)
 
 bool stores_believe(const struct stores *stores, const struct hot_open *window)
 {
-	/* How long it may have been away before it was noticed, the last mark being as old as it may. */
-	int64_t unnoticed_ms = HOT_SWEPT_MAX_MS + stores->pg_timeout_ms + LOOK_EVERY_MS;
+	/*
+	 * How long it may have been away before it was noticed, where nobody asks it anything: the
+	 * mark grows too old, a look finds that, a statement about it gets no answer; and some slack.
+	 */
+	int64_t unnoticed_ms = HOT_SWEPT_MAX_MS + stores->pg_timeout_ms + 2 * LOOK_EVERY_MS;
 
 	if (!window->has_stream || window->is_swept)
 		return window->has_stream;

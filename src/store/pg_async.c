@@ -420,22 +420,36 @@ static void on_kick(evutil_socket_t fd, short what, void *arg)
 		dispatch(pa);
 }
 
+/*
+ * A deadline was missed: the server is taken to be away. Lanes that wait for work prove themselves by
+ * connecting again; to try them would cost a deadline each.
+ */
+static void drop_ready(struct pg_async *pa)
+{
+	struct lane *lane;
+
+	while ((lane = find_ready(pa)) != NULL)
+		lane_lose(lane, ERR_UNAVAILABLE);
+}
+
 static void on_call_timeout(evutil_socket_t fd, short what, void *arg)
 {
 	struct pg_call *call = arg;
+	struct pg_async *pa = call->pa;
 	struct lane *lane = call->lane;
 
 	(void)fd;
 	(void)what;
-	pg_fault_set(&call->pa->fault, "no answer in time");
+	pg_fault_set(&pa->fault, "no answer in time");
 	if (lane == NULL) {
-		unqueue(call->pa, call);
+		unqueue(pa, call);
 		call_end(call, ERR_UNAVAILABLE, NULL);
 	} else if (lane->is_preparing) {
 		lane_lose(lane, ERR_UNAVAILABLE);
 	} else {
 		lane_lose(lane, call->stmt.query->is_write ? ERR_UNCERTAIN : ERR_TIMEOUT);
 	}
+	drop_ready(pa);
 }
 
 /* ---- exported ---- */

@@ -240,6 +240,22 @@ def test_without_postgres_the_window_still_reads(breakable, ticket):
         stream.wait(lambda s: s.messages and s.messages[-1].data["content"] == "again", "the message")
 
 
+def test_postgres_hangs_while_nobody_asks_it_anything(breakable, ticket):
+    alice = breakable.site.api("alice")
+    for number in range(5):
+        alice.sent(ticket, str(number))
+    with alice.stream(ticket) as stream:
+        stream.hello()
+        breakable.freeze("postgres")
+        try:
+            stream.wait(lambda s: any(e.data == {"mode": "no-postgres"} for e in s.events), "the mode")
+            with alice.stream(ticket, since=0) as late:
+                late.wait_messages(5)
+        finally:
+            breakable.thaw("postgres")
+        stream.wait(lambda s: s.events[-1].data == {"mode": "full"}, "the end of it")
+
+
 def test_with_neither_store_streams_stay_open(breakable, ticket):
     site = breakable.site
     alice = site.api("alice")

@@ -223,6 +223,25 @@ static void running_out_of_time(void **state)
 	bench_stop(&bench);
 }
 
+static void a_missed_deadline_counts_for_idle_connections(void **state)
+{
+	struct bench bench;
+	struct answer late = {0};
+
+	(void)state;
+	bench_start(&bench, 3, 0);
+	TURN_UNTIL(&bench, bench.ups == 3);
+	relay_set(bench.relay, RELAY_STALL);
+	assert_non_null(ask(&bench, &query_echo, 1, 200, &late));
+	TURN_UNTIL(&bench, late.times > 0);
+	assert_int_not_equal(late.err, ERR_NONE);
+	assert_int_equal(bench.downs, 1);
+	assert_false(pg_async_is_up(bench.pa));
+	relay_set(bench.relay, RELAY_PASS);
+	TURN_UNTIL(&bench, bench.ups == 6);
+	bench_stop(&bench);
+}
+
 static void losing_the_server(void **state)
 {
 	struct bench bench;
@@ -316,9 +335,13 @@ static void an_error_of_the_statement(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(many_calls),	       cmocka_unit_test(cancelling),
-		cmocka_unit_test(running_out_of_time), cmocka_unit_test(losing_the_server),
-		cmocka_unit_test(a_full_queue),	       cmocka_unit_test(an_error_of_the_statement),
+		cmocka_unit_test(many_calls),
+		cmocka_unit_test(cancelling),
+		cmocka_unit_test(a_missed_deadline_counts_for_idle_connections),
+		cmocka_unit_test(running_out_of_time),
+		cmocka_unit_test(losing_the_server),
+		cmocka_unit_test(a_full_queue),
+		cmocka_unit_test(an_error_of_the_statement),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
