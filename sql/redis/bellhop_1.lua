@@ -17,6 +17,7 @@
 -- A range read from PostgreSQL may be loaded for so long after Redis was asked. The archiver looks
 -- back further than that (RECORD_OVERLAP_MS), so it sees whatever was committed meanwhile.
 local LOAD_MAX_AGE_MS = 4000
+local BEGIN_MAX_AGE_MS = 4000 -- see may_begin()
 local LOAD_MAX_EVENTS = 200
 local TRIM_MAX_EVENTS = 500
 local TRIM_STEP = 50
@@ -141,7 +142,7 @@ end
 local function begin(ticket, event)
 	redis.call('DEL', ticket.chat, ticket.meta, ticket.who)
 	redis.call('HSET', ticket.meta, 'status', 'open', 'first', event.seq_text)
-	ticket.bytes = 0
+	ticket.bytes, ticket.role = 0, nil
 end
 
 -- A deletion is the scrub: the message's content leaves all its entries. Redis cannot change an entry,
@@ -248,22 +249,32 @@ local function check_keys(keys, count)
 	end
 end
 
--- push(chat meta who; join_role, event)
+-- The first event of a ticket begins its stream without a load, unless it comes late: the ticket may
+-- have gone on since. The sweep looks back further than this before its mark (`until`, microseconds of
+-- the clock of sent_at), so it will see whatever followed this event, and put the stream right.
+local function may_begin(swept, event)
+	local mark = tonumber(redis.call('HGET', swept, 'until') or '')
+	return event.seq == 1 and mark ~= nil and
+		tonumber(event.sent_at) > mark / 1000 - BEGIN_MAX_AGE_MS
+end
+
+-- push(chat meta who swept; join_role, event)
 -- OK, DUP, CLASH, GAP <last> <now>, EMPTY <now>. join_role '' leaves `who` to the event's kind.
 local function push(keys, args)
-	check_keys(keys, 3)
+	check_keys(keys, 4)
 	local event, behind = read_event(args, 2)
 	if args[behind] ~= nil then
 		bad('too many arguments')
 	end
 	local ticket = read_ticket(keys, event.sender_id)
 	if ticket.length == 0 then
-		return redis.status_reply(string.format('EMPTY %d', now_ms()))
-	end
-	if event.seq <= ticket.last_seq then
+		if not may_begin(keys[4], event) then
+			return redis.status_reply(string.format('EMPTY %d', now_ms()))
+		end
+		begin(ticket, event)
+	elseif event.seq <= ticket.last_seq then
 		return redis.status_reply(clashes(ticket.chat, event) and 'CLASH' or 'DUP')
-	end
-	if event.seq > ticket.last_seq + 1 then
+	elseif event.seq > ticket.last_seq + 1 then
 		return redis.status_reply(string.format('GAP %d %d', ticket.last_seq, now_ms()))
 	end
 	append(ticket, event)

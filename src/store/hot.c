@@ -262,6 +262,13 @@ static void put_key(struct buf *b, const struct redis_keys *keys, enum redis_key
 	redis_wire_arg(b, key.name);
 }
 
+static void put_ticket_keys(struct buf *b, const struct redis_keys *keys, struct str ticket)
+{
+	put_key(b, keys, REDIS_KEY_CHAT, ticket);
+	put_key(b, keys, REDIS_KEY_META, ticket);
+	put_key(b, keys, REDIS_KEY_WHO, ticket);
+}
+
 /* FCALL of a function on a ticket's three keys, with nargs arguments to follow. */
 static void put_ticket_call(struct buf *b, const struct redis_keys *keys, const char *function,
 			    struct str ticket, size_t nargs)
@@ -270,15 +277,21 @@ static void put_ticket_call(struct buf *b, const struct redis_keys *keys, const 
 	redis_wire_arg(b, STR("FCALL"));
 	redis_wire_arg(b, str_of(function));
 	redis_wire_arg(b, STR("3"));
-	put_key(b, keys, REDIS_KEY_CHAT, ticket);
-	put_key(b, keys, REDIS_KEY_META, ticket);
-	put_key(b, keys, REDIS_KEY_WHO, ticket);
+	put_ticket_keys(b, keys, ticket);
 }
 
 size_t hot_put_push(struct buf *b, const struct redis_keys *keys, const struct ticket_event *event,
 		    struct str join_role)
 {
-	put_ticket_call(b, keys, HOT_LIBRARY "_push", event->ticket, 1 + event_args(event));
+	struct redis_key swept;
+
+	redis_keys_swept(keys, redis_keys_partition(keys, event->ticket), &swept);
+	redis_wire_begin(b, 8 + event_args(event));
+	redis_wire_arg(b, STR("FCALL"));
+	redis_wire_arg(b, STR(HOT_LIBRARY "_push"));
+	redis_wire_arg(b, STR("4"));
+	put_ticket_keys(b, keys, event->ticket);
+	redis_wire_arg(b, str_of(swept.text));
 	redis_wire_arg(b, join_role);
 	put_event(b, event);
 	return 1;

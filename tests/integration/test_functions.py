@@ -12,6 +12,7 @@ from client import wait_for
 
 LIBRARY = pathlib.Path(__file__).resolve().parents[2] / "sql" / "redis" / "bellhop_1.lua"
 CHAT, META, WHO = KEYS = ["b:1:{7}:chat:T-1", "b:1:{7}:meta:T-1", "b:1:{7}:who:T-1"]
+SWEPT = "b:1:{7}:swept"
 SENT_AT = 1_790_000_000_000
 
 
@@ -67,7 +68,7 @@ def event(seq, **fields):
     return [seq, len(pairs) // 2, *pairs]
 
 
-def push(r, *args, role="", keys=KEYS):
+def push(r, *args, role="", keys=(*KEYS, SWEPT)):
     return r.fcall("bellhop_1_push", len(keys), *keys, role, *args)
 
 
@@ -104,6 +105,25 @@ def loaded(r):
 
 
 # ---- push
+
+
+@pytest.mark.parametrize("behind_ms,answer", [(-500, "OK"), (3900, "OK"), (4100, "EMPTY")])
+def test_a_first_event_begins_its_stream_unless_it_comes_late(r, behind_ms, answer):
+    """Later than the sweep looks back, others may have followed it that nobody would look at again."""
+    r.hset(SWEPT, "until", (SENT_AT + 1 + behind_ms) * 1000)
+    assert push(r, *event(1), role="agent").split()[0] == answer
+    if answer == "OK":
+        assert ids(r) == ["1-0"] and r.hgetall(WHO) == {"ann": "agent"}
+        assert r.hmget(META, "first", "last_seq", "last_public", "n", "status") == ["1", "1", "1", "1", "open"]
+        assert push(r, *event(2)) == "OK"
+    else:
+        assert not r.exists(*KEYS)
+
+
+def test_a_later_event_begins_no_stream(r):
+    r.hset(SWEPT, "until", SENT_AT * 1000)
+    assert push(r, *event(2)).startswith("EMPTY")
+    assert not r.exists(*KEYS)
 
 
 def test_push_into_nothing_is_empty_and_writes_nothing(r):
