@@ -18,7 +18,7 @@ make_secrets() {
 		make_secret "$name"
 	done
 	# shellcheck disable=SC2034 # read in bellhop.sh
-	REDIS_URL="redis://:$(<"$DIR/secret/redis.password")@127.0.0.1:$REDIS_PORT/0"
+	REDIS_URL="redis://default:$(<"$DIR/secret/redis.password")@127.0.0.1:$REDIS_PORT/0"
 	# shellcheck disable=SC2034
 	DATABASE_URL="postgresql://bellhop:$(<"$DIR/secret/postgres.password")@127.0.0.1:$POSTGRES_PORT/bellhop"
 }

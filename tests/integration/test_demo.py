@@ -66,6 +66,14 @@ def test_a_shell_and_a_parser_read_the_same_env_file(stack):
         assert not re.search(r"[\s'\"\\$`]", value)
 
 
+def test_the_tools_of_the_stores_take_their_urls(stack):
+    """redis-cli, unlike the libraries, takes a user that is left out for one without a name."""
+    ping = ["redis-cli", "--no-auth-warning", "-u", stack.env["REDIS_URL"], "PING"]
+    select = ["psql", stack.env["DATABASE_URL"], "-Atc", "SELECT 1"]
+    assert subprocess.run(ping, capture_output=True, text=True, check=True).stdout == "PONG\n"
+    assert subprocess.run(select, capture_output=True, text=True, check=True).stdout == "1\n"
+
+
 def test_the_tokens_are_who_they_say(stack):
     roles = {"AGENT": "agent", "REQUESTER": "requester", "SERVICE": "service", "ADMIN": "admin"}
     key = stack.site.key
