@@ -30,6 +30,7 @@ def test_the_answer_of_a_stream(site, ticket):
         assert stream.status == 200
         assert stream.headers["Content-Type"] == "text/event-stream"
         assert stream.headers["Cache-Control"] == "no-store, no-transform"
+        assert stream.headers["X-Accel-Buffering"] == "no"
         assert stream.headers["X-Request-Id"] and stream.headers["Bellhop-Mode"] == "full"
         hello = stream.hello()
         first = stream.events[0]
