@@ -14,6 +14,8 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "base/clock.h"
+
 enum {
 	LANES_MAX = 16,
 	LANES_DEFAULT = 2,
@@ -56,6 +58,8 @@ struct pg_call {
 	void *arg;
 	struct event *timer;
 	uint64_t number;
+	int timeout_ms;
+	int64_t sent_ms;
 };
 
 struct pg_async {
@@ -236,6 +240,7 @@ static void lane_take(struct lane *lane, struct pg_call *call)
 {
 	unqueue(lane->pa, call);
 	call->lane = lane;
+	call->sent_ms = clock_mono_ms();
 	lane->call = call;
 	lane->state = LANE_BUSY;
 	lane_send(lane);
@@ -437,6 +442,8 @@ static void on_call_timeout(evutil_socket_t fd, short what, void *arg)
 	struct pg_call *call = arg;
 	struct pg_async *pa = call->pa;
 	struct lane *lane = call->lane;
+	/* Much of the time may have gone by in the queue, which says nothing about the server. */
+	bool had_time = lane != NULL && clock_mono_ms() - call->sent_ms >= call->timeout_ms / 2;
 
 	(void)fd;
 	(void)what;
@@ -449,7 +456,8 @@ static void on_call_timeout(evutil_socket_t fd, short what, void *arg)
 	} else {
 		lane_lose(lane, call->stmt.query->is_write ? ERR_UNCERTAIN : ERR_TIMEOUT);
 	}
-	drop_ready(pa);
+	if (had_time)
+		drop_ready(pa);
 }
 
 /* ---- exported ---- */
@@ -545,6 +553,7 @@ struct pg_call *pg_async_exec(struct pg_async *pa, struct pg_stmt *stmt, int tim
 	call->pa = pa;
 	call->done = done;
 	call->arg = arg;
+	call->timeout_ms = timeout_ms;
 	call->number = pa->next_number++;
 	call->stmt = *stmt;
 	*stmt = (struct pg_stmt){0};
