@@ -35,3 +35,11 @@ enum message_viewer call_viewer(const struct call *call)
 {
 	return authn_identity_is_staff(&call->who) ? MESSAGE_FOR_STAFF : MESSAGE_FOR_PUBLIC;
 }
+
+enum record_grant call_grant(const struct call *call)
+{
+	if (call->who.role == ROLE_SERVICE || call->who.role == ROLE_ADMIN)
+		return RECORD_GRANT_ALL;
+	return authn_identity_grants(&call->who, call_ticket(call)) ? RECORD_GRANT_CLAIM
+								    : RECORD_GRANT_NONE;
+}

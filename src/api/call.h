@@ -10,6 +10,7 @@
 #include "api/peer.h"
 #include "api/stores.h"
 #include "base/log.h"
+#include "store/record.h"
 #include "web/json_read.h"
 #include "web/reply.h"
 #include "web/route.h"
@@ -44,5 +45,8 @@ void call_refuse_unavailable(struct call *call, const char *detail);
 struct str call_ticket(const struct call *call);
 
 enum message_viewer call_viewer(const struct call *call);
+
+/* What the token lets the caller do in the ticket, for the record to decide with. */
+enum record_grant call_grant(const struct call *call);
 
 #endif

@@ -7,6 +7,7 @@
 #include "api/h_health.h"
 #include "api/h_history.h"
 #include "api/h_messages.h"
+#include "api/h_ticket.h"
 #include "base/clock.h"
 
 enum needs {
@@ -25,6 +26,8 @@ enum {
 	ROUTE_HISTORY,
 	ROUTE_MESSAGE,
 	ROUTE_SYSTEM_MESSAGE,
+	ROUTE_CARD,
+	ROUTE_CARD_WRITE,
 	ROUTE_HEALTHZ,
 	ROUTE_READYZ,
 	ROUTE_HEALTH_REDIS,
@@ -38,6 +41,8 @@ static const struct route routes[ROUTE_COUNT] = {
 	{ROUTE_HISTORY, REQUEST_GET, "/v1/tickets/{ticket}/messages"},
 	{ROUTE_MESSAGE, REQUEST_GET, "/v1/tickets/{ticket}/messages/{seq}"},
 	{ROUTE_SYSTEM_MESSAGE, REQUEST_POST, "/v1/tickets/{ticket}/system-messages"},
+	{ROUTE_CARD, REQUEST_GET, "/v1/tickets/{ticket}"},
+	{ROUTE_CARD_WRITE, REQUEST_PUT, "/v1/tickets/{ticket}"},
 	{ROUTE_HEALTHZ, REQUEST_GET, "/v1/healthz"},
 	{ROUTE_READYZ, REQUEST_GET, "/v1/readyz"},
 	{ROUTE_HEALTH_REDIS, REQUEST_GET, "/v1/health/redis"},
@@ -50,6 +55,8 @@ static const struct handler handlers[ROUTE_COUNT] = {
 	[ROUTE_MESSAGE] = {h_history_message, NEEDS_IDENTITY},
 	[ROUTE_SYSTEM_MESSAGE] = {h_messages_send_system,
 				  NEEDS_IDENTITY | NEEDS_STAFF | NEEDS_JSON},
+	[ROUTE_CARD] = {h_ticket_read, NEEDS_IDENTITY},
+	[ROUTE_CARD_WRITE] = {h_ticket_write, NEEDS_IDENTITY | NEEDS_STAFF | NEEDS_JSON},
 	[ROUTE_HEALTHZ] = {h_health_alive, 0},
 	[ROUTE_READYZ] = {h_health_ready, 0},
 	[ROUTE_HEALTH_REDIS] = {h_health_redis, NEEDS_IDENTITY | NEEDS_STAFF},

@@ -144,14 +144,6 @@ static int read_guard(struct call *call, struct draft *draft)
 	return -1;
 }
 
-static enum record_grant grant_of(const struct call *call)
-{
-	if (call->who.role == ROLE_SERVICE || call->who.role == ROLE_ADMIN)
-		return RECORD_GRANT_ALL;
-	return authn_identity_grants(&call->who, call_ticket(call)) ? RECORD_GRANT_CLAIM
-								    : RECORD_GRANT_NONE;
-}
-
 /* Fills the draft. 0, or -1 after a refusal. */
 static int read_draft(struct call *call, struct draft *draft, bool is_system)
 {
@@ -161,7 +153,7 @@ static int read_draft(struct call *call, struct draft *draft, bool is_system)
 
 	draft->send.ticket = call_ticket(call);
 	draft->send.role = str_of(ids_role_text(call->who.role));
-	draft->send.grant = grant_of(call);
+	draft->send.grant = call_grant(call);
 	draft->send.kind = MESSAGE_SYSTEM;
 	read_content(call, draft);
 	read_uid(call, draft);
