@@ -10,8 +10,10 @@
 extern const struct command cmd_check;
 extern const struct command cmd_config;
 extern const struct command cmd_help;
+extern const struct command cmd_hold;
 extern const struct command cmd_keygen;
 extern const struct command cmd_migrate;
+extern const struct command cmd_release;
 extern const struct command cmd_send;
 extern const struct command cmd_tail;
 extern const struct command cmd_token;
