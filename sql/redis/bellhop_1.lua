@@ -146,9 +146,11 @@ end
 
 -- A deletion is the scrub: the message's content leaves all its entries. Redis cannot change an entry,
 -- and XDEL would leave the text in memory and a hole in the numbers, so the stream is written anew.
+-- What is left of them tells the message as the deletion does.
 local function scrub(ticket, deletion)
 	local target = deletion.target
 	local target_id = target .. '-0'
+	local told = {rev = true, edited_at = true, deleted_at = true, deleted_by = true}
 	local found = false
 	local entries = redis.call('XRANGE', ticket.chat, '-', '+')
 	local lists = {}
@@ -159,12 +161,12 @@ local function scrub(ticket, deletion)
 			local list = {}
 			for k = 1, #entry[2], 2 do
 				local name = entry[2][k]
-				if name ~= 'content' and name ~= 'deleted_at' and name ~= 'deleted_by' then
+				if name ~= 'content' and not told[name] then
 					list[#list + 1] = name
 					list[#list + 1] = entry[2][k + 1]
 				end
 			end
-			for _, name in ipairs({'deleted_at', 'deleted_by'}) do
+			for _, name in ipairs({'rev', 'edited_at', 'deleted_at', 'deleted_by'}) do
 				if deletion[name] then
 					list[#list + 1] = name
 					list[#list + 1] = deletion[name]
@@ -270,8 +272,9 @@ local function push(keys, args)
 	if args[1] ~= '' and not ticket.role and event.kind == 'm' and event.sender_id then
 		redis.call('HSET', ticket.who, event.sender_id, args[1])
 	end
-	-- Its own time is near enough to tell an idle ticket.
-	return finish(ticket, event, event.sent_at)
+	-- A message's own time is near enough to tell an idle ticket; an edit has that of its message.
+	return finish(ticket, event,
+		event.kind == 'm' and event.sent_at or string.format('%d', now_ms()))
 end
 
 -- Reads what load() was given, and refuses a hole.

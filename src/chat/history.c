@@ -164,8 +164,8 @@ static bool apply_change(struct ticket_event **message, const struct ticket_even
 {
 	struct ticket_event changed = **message, *copy;
 
-	if (changed.deleted_at_ms != 0 ||
-	    (change->kind == EVENT_EDIT && change->rev <= changed.rev))
+	if (change->kind == EVENT_EDIT &&
+	    (changed.deleted_at_ms != 0 || change->rev <= changed.rev))
 		return true;
 	changed.content = change->content;
 	changed.rev = change->rev;
