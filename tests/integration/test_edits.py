@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Edits, deletions and revisions: what they answer, who may, and that what was deleted is nowhere."""
 
+import random
 import threading
 
 import pytest
@@ -348,6 +349,86 @@ class TestLive:
         assert guest.send(ticket, "hi", headers={"If-Match": '"1"'}).status_code == 201
         with guest.stream(ticket) as stream:
             assert stream.hello()["tickets"][ticket]["newest_seq"] == 4
+
+
+def test_streams_fold_to_the_history(site, ticket):
+    """Many at once send, edit and delete; who has followed from the start knows what the history says."""
+    viewers = [site.api("viewer"), site.api("guest", role="requester", tickets=[ticket])]
+    streams = [api.stream(ticket, since=0) for api in viewers]
+
+    def work(number):
+        api, choose = site.api(f"user-{number}"), random.Random(number)
+        mine = []
+        for step in range(25):
+            if not mine or choose.random() < 0.4:
+                kind = choose.choice(["text", "note"])
+                mine.append(api.sent(ticket, f"{number} {step}", kind=kind)["seq"])
+            elif choose.random() < 0.7:
+                assert edit(api, ticket, choose.choice(mine), f"{number} {step}").status_code in (200, 409)
+            else:
+                assert delete(api, ticket, choose.choice(mine)).status_code == 200
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    site.api("user-1").sent(ticket, "the end")
+    for api, stream in zip(viewers, streams):
+        with stream:
+            stream.wait(lambda s: s.messages and s.messages[-1].data["content"] == "the end")
+            told, prev = {}, 0
+            for event in stream.durable:
+                assert event.data["prev"] == prev
+                prev = event.data.pop("event_seq")
+                del event.data["prev"]
+                told[event.data["seq"]] = event.data
+            assert [told[seq] for seq in sorted(told)] == api.history(ticket)
+
+
+class TestWithoutRedis:
+    def test_streams_are_told_all_the_same(self, breakable, ticket):
+        alice = breakable.site.api("alice")
+        alice.sent(ticket, "one")
+        alice.sent(ticket, "two")
+        with alice.stream(ticket) as stream:
+            stream.hello()
+            breakable.freeze("redis")
+            try:
+                edit(alice, ticket, 1, "uno")
+                delete(alice, ticket, 2)
+                stream.wait_named("message-deleted")
+                assert [e.data["event_seq"] for e in stream.durable] == [3, 4]
+                assert [m["content"] for m in alice.page(ticket)["messages"]] == ["uno", None]
+            finally:
+                breakable.thaw("redis")
+            until(lambda: alice.page(ticket), lambda page: page["cursor"].endswith(".4"), "the page")
+            alice.sent(ticket, "three")
+            stream.wait_messages(1)
+            assert [(e.data["event_seq"], e.data["prev"]) for e in stream.durable] == [(3, 2), (4, 3), (5, 4)]
+
+    def test_a_wiped_redis_is_filled_as_things_are_now(self, breakable, ticket):
+        alice = breakable.site.api("alice")
+        for text in ("one", "two", f"{ticket}-unwanted"):
+            alice.sent(ticket, text)
+        edit(alice, ticket, 1, "uno")
+        delete(alice, ticket, 3)
+        store = breakable.redis()
+        for key in store.keys(f"*{ticket}*"):
+            store.delete(key)
+        edit(alice, ticket, 2, "dos")
+        keys = wait_for(lambda: store.keys(f"*chat:{ticket}"), "the stream")
+        entries = store.xrange(keys[0])
+        assert [entry[0] for entry in entries] == [f"{seq}-0".encode() for seq in range(1, 7)]
+        assert b"-unwanted" not in repr(entries).encode()
+        assert [m["content"] for m in alice.page(ticket)["messages"]] == ["uno", "dos", None]
+
+
+def test_another_web_server_passes_them_on(lighttpd_stack, ticket):
+    alice = lighttpd_stack.site.api("alice")
+    alice.sent(ticket, "one")
+    assert edit(alice, ticket, 1, "two", {"If-Match": '"1"'}).json()["rev"] == 2
+    assert delete(alice, ticket, 1).json()["deleted_by"] == "alice"
 
 
 class TestGone:

@@ -192,12 +192,13 @@ def delete(target, seq, **fields):
 
 def test_a_deletion_takes_the_text_out_of_the_stream(loaded):
     push(loaded, *event(6, kind="e", n=5, target=2, uid="u2", content="text 2 again", rev=2))
-    assert push(loaded, *delete(2, 7)) == "OK"
+    assert push(loaded, *delete(2, 7, rev=2, edited_at=SENT_AT)) == "OK"
     assert ids(loaded) == [f"{seq}-0" for seq in range(1, 8)]
     entries = dict(loaded.xrange(CHAT))
     for seq in (2, 6, 7):
-        assert "content" not in entries[f"{seq}-0"]
-        assert entries[f"{seq}-0"]["deleted_by"] == "ann"
+        fields = entries[f"{seq}-0"]
+        assert "content" not in fields
+        assert (fields["deleted_by"], fields["rev"], fields["edited_at"]) == ("ann", "2", str(SENT_AT))
     assert entries["3-0"]["content"] == "text 3"
     assert b"text 2" not in loaded.execute_command("DUMP", CHAT, NEVER_DECODE=True)
     size = sum(len(name) + len(value) for fields in entries.values() for name, value in fields.items())
@@ -402,6 +403,12 @@ def test_an_idle_ticket_leaves(loaded):
     assert trim(loaded, 4, idle=1000) == [0, 0], "its tail is not what was committed"
     assert trim(loaded, 5, idle=1000) == [5, 1]
     assert loaded.keys() == []
+
+
+def test_an_edit_of_an_old_message_is_activity(loaded):
+    before = now(loaded)
+    push(loaded, *event(6, kind="e", n=5, target=2, uid="u2", content="text 2 again", rev=2, sent_at=1))
+    assert int(loaded.hget(META, "used")) >= before
 
 
 def test_trim_of_nothing(r):
