@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from client import check_problem, until, wait_for
+from stack import Stack
 
 
 def edit(api, ticket, seq, content, headers=None):
@@ -384,6 +385,50 @@ def test_streams_fold_to_the_history(site, ticket):
                 del event.data["prev"]
                 told[event.data["seq"]] = event.data
             assert [told[seq] for seq in sorted(told)] == api.history(ticket)
+
+
+def test_pages_are_whole_while_the_trim_line_moves(make_directory, ticket):
+    """A small window is trimmed all the time; whoever reads then sees no hole and nothing go back."""
+    with Stack(make_directory(), env={"BELLHOP_WINDOW_EVENTS": "20", "BELLHOP_WINDOW_MIN": "10"}) as stack:
+        alice, choose = stack.site.api("alice"), random.Random(7)
+        done, faults, reads = threading.Event(), [], []
+
+        def read():
+            api, known = stack.site.api("reader"), {}
+            while not done.is_set():
+                # From the newest back, so that it grows at the other end.
+                messages = api.history(ticket)
+                numbers = [m["n"] for m in messages]
+                if numbers != list(range(1, len(messages) + 1)):
+                    faults.append(numbers)
+                for m in messages:
+                    state = (m["deleted_at"] is not None, m["rev"])
+                    if state < known.get(m["seq"], state):
+                        faults.append((m["seq"], known[m["seq"]], state))
+                    known[m["seq"]] = state
+                reads.append(len(messages))
+
+        threads = [threading.Thread(target=read) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        texts = {}
+        for step in range(250):
+            if not texts or choose.random() < 0.5:
+                texts[alice.sent(ticket, f"text {step}")["seq"]] = f"text {step}"
+                continue
+            seq = choose.choice(sorted(texts))
+            if texts[seq] is not None and choose.random() < 0.8:
+                texts[seq] = edit(alice, ticket, seq, f"text {step}").json()["content"]
+            else:
+                texts[seq] = delete(alice, ticket, seq).json()["content"]
+        done.set()
+        for thread in threads:
+            thread.join()
+        assert not faults and len(reads) > 4
+        assert {m["seq"]: m["content"] for m in alice.history(ticket)} == texts
+        store = stack.redis()
+        key = store.keys(f"*chat:{ticket}")[0]
+        wait_for(lambda: store.xlen(key) < 200, "the trim")
 
 
 class TestWithoutRedis:
