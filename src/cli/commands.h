@@ -13,10 +13,12 @@ extern const struct command cmd_help;
 extern const struct command cmd_hold;
 extern const struct command cmd_keygen;
 extern const struct command cmd_migrate;
+extern const struct command cmd_rebuild;
 extern const struct command cmd_release;
 extern const struct command cmd_send;
 extern const struct command cmd_tail;
 extern const struct command cmd_token;
+extern const struct command cmd_verify;
 
 /* The command of that name, or NULL. */
 const struct command *commands_find(const char *name);
