@@ -250,6 +250,17 @@ class TestWhoMay:
                      delete(nobody, ticket, 1, {"Cookie": f"__Host-bellhop={token}"})):  # fmt: skip
             check_problem(call, 403, "csrf")
 
+    def test_a_cookie_with_that_proof_is_enough(self, stack, site, ticket):
+        token = site.token("alice")
+        site.api("alice").sent(ticket, "one")
+        nobody = type(site.api("x"))(site, None)
+        proof = stack.bellhop("token", "--csrf", "-", input=token).stdout.strip()
+        headers = {
+            "Cookie": f"__Host-bellhop={token}", "X-CSRF-Token": proof, "Sec-Fetch-Site": "same-origin",
+        }  # fmt: skip
+        assert edit(nobody, ticket, 1, "two", headers).status_code == 200
+        assert delete(nobody, ticket, 1, headers).status_code == 200
+
 
 class TestRevisions:
     def test_former_texts(self, site, ticket):
