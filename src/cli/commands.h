@@ -9,8 +9,10 @@
 
 extern const struct command cmd_check;
 extern const struct command cmd_config;
+extern const struct command cmd_export;
 extern const struct command cmd_help;
 extern const struct command cmd_hold;
+extern const struct command cmd_import;
 extern const struct command cmd_keygen;
 extern const struct command cmd_migrate;
 extern const struct command cmd_rebuild;

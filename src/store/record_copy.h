@@ -39,4 +39,47 @@ void record_copy_put_receipts(struct pg_stmt *stmt, struct str ticket);
 size_t record_copy_count_receipts(const PGresult *result);
 int record_copy_parse_receipt(const PGresult *result, size_t i, struct str *user_r, int64_t *seq_r);
 
+/* ---- export and import, as lines of JSON ---- */
+
+/* PostgreSQL's time, and how many events the tickets after `after` have, or `ticket` if it is not "". */
+void record_copy_put_total(struct pg_stmt *stmt, struct str ticket, struct str after);
+int record_copy_parse_total(const PGresult *result, int64_t *now_us_r, int64_t *events_r);
+
+/*
+ * Events above after_seq, ascending, as many as are read at once. With an event that is dated since_us
+ * or later comes its target as it is by then, which may have been read before the change; with an edit
+ * the former text.
+ */
+struct record_copy_range {
+	struct str ticket;
+	int64_t after_seq;
+	int64_t since_us;
+};
+
+struct record_copied {
+	int64_t seq;
+	struct str event, target, revision; /* lines without an end; the latter two absent: none */
+};
+
+void record_copy_put_events(struct pg_stmt *stmt, const struct record_copy_range *range);
+size_t record_copy_count_events(const PGresult *result);
+int record_copy_parse_event(const PGresult *result, size_t i, struct record_copied *copied_r);
+
+/* Participants and read marks; rows of one line. */
+void record_copy_put_people(struct pg_stmt *stmt, struct str ticket);
+size_t record_copy_count_people(const PGresult *result);
+int record_copy_parse_person(const PGresult *result, size_t i, struct str *line_r);
+
+/* The ticket's row: absent where the ticket has events above seq, so that more has to be read first. */
+void record_copy_put_ticket(struct pg_stmt *stmt, struct str ticket, int64_t seq);
+int record_copy_parse_row(const PGresult *result, bool *is_there_r, struct str *line_r);
+
+/*
+ * Writes lines, given as one JSON array, in one transaction. What is there stays, but for what an edit,
+ * a deletion, a later read mark or a longer ticket has changed. Nothing is written where an event is
+ * another one than that of the same number here: the answer then names it, else it is absent.
+ */
+void record_copy_put_import(struct pg_stmt *stmt, struct str lines);
+int record_copy_parse_import(const PGresult *result, struct str *ticket_r, int64_t *seq_r);
+
 #endif

@@ -1,6 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""bellhop verify and rebuild: whatever is wrong in a store is found, and Redis is made right again."""
+"""
+bellhop verify and rebuild: whatever is wrong in a store is found, and Redis is made right again. bellhop export
+and import: a ticket is the same in another record, however often and from where on it is taken in.
+"""
 
+import json
+import resource
+
+import psycopg2
 import pytest
 from client import wait_for
 
@@ -160,3 +167,185 @@ def test_verify_while_others_send(stack, ticket):
         )
     alice.sent(ticket, "x")
     assert verify(stack, ticket) == (0, ["1 tickets, 21 events, 1 streams: no difference"])
+
+
+# ---- export and import
+
+TABLES = ("ticket", "event", "revision", "participant", "receipt")
+
+
+class Copy:
+    """Another record, with a corner of Redis of its own."""
+
+    def __init__(self, stack, database):
+        self.stack = stack
+        self.settings = {"DATABASE_URL": database, "BELLHOP_REDIS_PREFIX": "copy:"}
+        assert self.bellhop("migrate").returncode == 0
+
+    def bellhop(self, *arguments, **options):
+        return self.stack.bellhop(*arguments, env=self.settings, **options)
+
+    def take(self, text, *arguments, status=0):
+        done = self.bellhop("import", *arguments, input=text)
+        assert done.returncode == status, done.stderr
+        return done
+
+    def rows(self, ticket):
+        return {table: rows(self.settings["DATABASE_URL"], table, ticket) for table in TABLES}
+
+
+def rows(url, table, ticket):
+    connection = psycopg2.connect(url)
+    with connection, connection.cursor() as cursor:
+        cursor.execute(f"SELECT x::text FROM bellhop.{table} x WHERE ticket_id = %s ORDER BY 1", (ticket,))
+        found = [row for (row,) in cursor.fetchall()]
+    connection.close()
+    return found
+
+
+@pytest.fixture
+def copy(stack, database):
+    return Copy(stack, database)
+
+
+def export(stack, *arguments):
+    done = stack.bellhop("export", *arguments)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    return done.stdout
+
+
+def everything(stack, ticket):
+    return {table: rows(stack.env["DATABASE_URL"], table, ticket) for table in TABLES}
+
+
+def test_a_copy_is_the_same(stack, conversation, copy):
+    change(stack, conversation, 6, "vier \\ \u201cviére\u201d \n\t\"\U0001f600\"".encode())
+    stack.sql(
+        "INSERT INTO bellhop.receipt (ticket_id, user_id, seq, n, n_public) VALUES (%s, 'rita', 2, 2, 2)", conversation
+    )
+    text = export(stack, conversation)
+    done = copy.take(text)
+    assert done.stdout == f"{len(text.splitlines())} lines, 1 tickets\n"
+    original = everything(stack, conversation)
+    assert [len(original[table]) for table in TABLES] == [1, 7, 2, 2, 1]
+    assert copy.rows(conversation) == original
+    # Again is no change, and the copy is as right as the original.
+    copy.take(text)
+    assert copy.rows(conversation) == original
+    done = copy.bellhop("verify", "--record")
+    assert done.stdout == "1 tickets, 7 events, 0 streams: no difference\n"
+    assert export(stack, conversation) == copy.bellhop("export", "--all").stdout
+
+
+def test_lines_are_readable(stack, conversation):
+    lines = [json.loads(line) for line in export(stack, conversation).splitlines()]
+    assert lines[0] == {"type": "bellhop", "version": 1}
+    assert [line["type"] for line in lines if line["type"] != "event"] == [
+        "bellhop", "revision", "participant", "participant", "ticket",
+    ]  # fmt: skip
+    messages = {line["seq"]: line for line in lines if line.get("kind") == "m"}
+    assert (messages[1]["content"], messages[1]["rev"]) == ("uno", 2)
+    assert "content" not in messages[3] and messages[3]["deleted_by"] == "alice"
+
+
+def test_the_rest_is_taken_in_later(stack, conversation, copy):
+    """An older export, then a newer one: what was edited and deleted meanwhile arrives."""
+    copy.take(export(stack, conversation))
+    change(stack, conversation, 1, b"eins")
+    stack.site.api("alice").sent(conversation, "five")
+    change(stack, conversation, 6, None)
+    older = copy.rows(conversation)
+    text = export(stack, conversation)
+    copy.take(text)
+    assert copy.rows(conversation) == everything(stack, conversation) != older
+
+
+def test_a_deletion_is_not_undone(stack, conversation, copy):
+    older = export(stack, conversation)
+    change(stack, conversation, 1, None)
+    copy.take(export(stack, conversation))
+    copy.take(older)
+    assert copy.rows(conversation) == everything(stack, conversation)
+
+
+def test_an_import_goes_on_where_it_stopped(stack, conversation, copy):
+    lines = export(stack, conversation).splitlines(keepends=True)
+    broken = "".join(lines[:4]) + "{\n"
+    done = copy.take(broken, status=1)
+    assert "line 5: " in done.stderr
+    assert "go on with --from 2" in done.stderr
+    assert copy.rows(conversation)["event"] == []
+    copy.take("".join(lines), "--from", "2")
+    assert copy.rows(conversation) == everything(stack, conversation)
+
+
+@pytest.mark.parametrize(
+    "text, reason",
+    [
+        ("", "there is nothing to import"),
+        ('{"type": "ticket", "ticket_id": "T-1"}', "this is not what bellhop export writes"),
+        ("{}", "this is not what bellhop export writes"),
+        ('{"type": "bellhop"}', "this is not what bellhop export writes"),
+        ("[1]", "this is not what bellhop export writes"),
+        ('{"type": "bellhop", "version": 2}', "a newer bellhop wrote this"),
+        ('{"type": "bellhop", "version": 1}\n{"type": "x", "ticket_id": "T-1"}', "line 2: of an unknown type"),
+        ('{"type": "bellhop", "version": 1}\n{"type": "event"}', "line 2: without a ticket id"),
+        ('{"type": "bellhop", "version": 1}\n{"type": "event", "ticket_id": "T-1"}', "could not ask PostgreSQL"),
+    ],
+)
+def test_what_is_refused(copy, text, reason):
+    assert reason in copy.take(text, status=1).stderr
+
+
+def test_another_ticket_of_the_name(stack, conversation, copy):
+    text = export(stack, conversation)
+    copy.take(text.replace('"rita"', '"rosa"'))
+    before = copy.rows(conversation)
+    done = copy.take(text, status=1)
+    assert f"ticket {conversation} has another event 2 here" in done.stderr
+    assert copy.rows(conversation) == before
+
+
+def test_import_makes_redis_forget(stack, conversation):
+    """Taken into the record that it came from, which changes nothing."""
+    text = export(stack, conversation)
+    done = stack.bellhop("import", input=text)
+    assert done.returncode == 0, done.stderr
+    assert length(stack, conversation) == 0
+    assert stack.site.api("alice").page(conversation)["messages"][-1]["content"] == "four"
+    assert verify(stack, conversation)[0] == 0
+
+
+def test_export_of_what_is_not_there(stack, ticket):
+    done = stack.bellhop("export", ticket)
+    assert done.returncode == 1 and "there is no ticket" in done.stderr
+    assert stack.bellhop("export").returncode == 2
+    assert stack.bellhop("export", "--all", ticket).returncode == 2
+    assert stack.bellhop("import", "a", "b").returncode == 2
+
+
+def test_after(stack, conversation):
+    assert len(export(stack, "--all", "--after", "zzz").splitlines()) == 1
+
+
+def test_much_in_little_memory(stack, ticket, copy):
+    """4,000 messages of 2 KB, which the program must not hold at once."""
+    stack.sql(
+        "INSERT INTO bellhop.event (ticket_id, seq, n, n_public, prev_public, sent_at, rev, own, own_public, kind,"
+        " message_kind, is_public, sender_id, uid, digest, content)"
+        " SELECT %s, i, i, i, i - 1, now() - interval '1 day', 1, i, i, 'm', 't', true, 'ann', 'u' || i, '\\x00',"
+        " convert_to(repeat('0123456789', 200), 'UTF8') FROM generate_series(1, 4000) i",
+        ticket,
+    )
+    stack.sql(
+        "INSERT INTO bellhop.ticket (ticket_id, last_seq, last_public, n, n_public) VALUES (%s, 4000, 4000, 4000, 4000)",
+        ticket,
+    )
+    limit = lambda: resource.setrlimit(resource.RLIMIT_DATA, (24 << 20, 24 << 20))  # noqa: E731
+    done = stack.bellhop("export", ticket, preexec_fn=limit, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 4002
+    taken = copy.bellhop("import", "--record", input=done.stdout, preexec_fn=limit, timeout=60)
+    assert taken.returncode == 0, taken.stderr
+    for found in (stack.bellhop("verify", "--record", ticket), copy.bellhop("verify", "--record", ticket)):
+        assert found.stdout == "1 tickets, 4000 events, 0 streams: no difference\n"
