@@ -381,8 +381,9 @@ local function count_excess(ticket, window)
 			local is_beyond = left > window.events or
 				ticket.bytes - bytes > window.bytes or
 				(tonumber(fields.sent_at) or 0) < window.oldest
-			if left <= window.min or not is_beyond or
-					ticket.first + removed > window.committed then
+			local seq = ticket.first + removed
+			if seq > window.committed or (seq >= window.first and
+					(left <= window.min or not is_beyond)) then
 				return removed, bytes
 			end
 			removed = removed + 1
@@ -396,9 +397,11 @@ local function count_excess(ticket, window)
 	return removed, bytes
 end
 
--- trim(chat meta who; committed, events, age_ms, bytes, min, idle_ms)
+-- trim(chat meta who; committed, events, age_ms, bytes, min, idle_ms, first)
 -- [removed, 1 if the whole ticket was dropped]. Nothing above `committed`, what PostgreSQL is known
--- to hold, is touched; an idle ticket goes only if its tail is exactly that.
+-- to hold, is touched; an idle ticket goes only if its tail is exactly that, and so does one of which
+-- nothing is left at or above `first`, the oldest event that the record has kept. Older archivers say
+-- nothing of `first`.
 local function trim(keys, args)
 	check_keys(keys, 3)
 	local now = now_ms()
@@ -408,6 +411,7 @@ local function trim(keys, args)
 		oldest = now - natural(args[3], 'age'),
 		bytes = natural(args[4], 'bytes'),
 		min = natural(args[5], 'min'),
+		first = natural(args[7] or '0', 'first'),
 	}
 	local idle_ms = natural(args[6], 'idle')
 	local ticket = read_ticket(keys)
@@ -415,7 +419,8 @@ local function trim(keys, args)
 		return {0, 0}
 	end
 	local used = tonumber(redis.call('HGET', ticket.meta, 'used') or '0') or 0
-	if ticket.last_seq == window.committed and now - used > idle_ms then
+	if ticket.last_seq == window.committed and
+			(now - used > idle_ms or window.first > ticket.last_seq) then
 		redis.call('DEL', ticket.chat, ticket.meta, ticket.who)
 		return {ticket.length, 1}
 	end

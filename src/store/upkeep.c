@@ -51,13 +51,15 @@ size_t upkeep_put_marks(struct buf *b, const struct redis_keys *keys,
 }
 
 size_t upkeep_put_trim(struct buf *b, const struct redis_keys *keys, struct str ticket,
-		       int64_t committed_seq, const struct upkeep_window *window)
+		       const struct upkeep_window *window)
 {
-	const int64_t args[] = {committed_seq, window->events, window->age_ms,
-				window->bytes, window->min,    window->idle_ms};
+	const int64_t args[] = {window->committed_seq, window->events, window->age_ms,
+				window->bytes,	       window->min,    window->idle_ms,
+				window->first_seq};
+	const size_t nargs = sizeof(args) / sizeof(args[0]);
 	struct redis_key key;
 
-	redis_wire_begin(b, 12);
+	redis_wire_begin(b, 6 + nargs);
 	redis_wire_arg(b, STR("FCALL"));
 	redis_wire_arg(b, STR(HOT_LIBRARY "_trim"));
 	redis_wire_arg(b, STR("3"));
@@ -65,7 +67,7 @@ size_t upkeep_put_trim(struct buf *b, const struct redis_keys *keys, struct str 
 		redis_keys_ticket(keys, ticket_keys[i], ticket, &key);
 		redis_wire_arg(b, key.name);
 	}
-	for (size_t i = 0; i < 6; i++)
+	for (size_t i = 0; i < nargs; i++)
 		redis_wire_arg_i64(b, args[i]);
 	return 1;
 }

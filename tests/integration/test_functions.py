@@ -85,8 +85,8 @@ def load(r, events, asked_at=None, fresh=0, status="open", title="", people=()):
     )
 
 
-def trim(r, committed, events=1000, age=10**12, size=10**9, least=50, idle=10**9):
-    return r.fcall("bellhop_1_trim", 3, *KEYS, committed, events, age, size, least, idle)
+def trim(r, committed, events=1000, age=10**12, size=10**9, least=50, idle=10**9, first=1):
+    return r.fcall("bellhop_1_trim", 3, *KEYS, committed, events, age, size, least, idle, first)
 
 
 def ids(r):
@@ -388,6 +388,18 @@ def test_trim_touches_nothing_that_is_not_committed(long_ticket):
     assert trim(long_ticket, 100, events=10, least=1) == [100, 0]
     assert trim(long_ticket, 0, events=10, least=1) == [0, 0]
     assert ids(long_ticket)[0] == "101-0"
+
+
+def test_trim_takes_what_the_record_has_erased(long_ticket):
+    assert trim(long_ticket, 300, first=281) == [280, 0]
+    assert trim(long_ticket, 300, first=281) == [0, 0]
+    assert trim(long_ticket, 290, first=301) == [10, 0], "what is not committed stays"
+    assert trim(long_ticket, 300, first=301) == [10, 1], "nothing is left"
+
+
+def test_an_older_archiver_says_nothing_of_what_was_erased(long_ticket):
+    arguments = (300, 120, 10**12, 10**9, 50, 10**9)
+    assert long_ticket.fcall("bellhop_1_trim", 3, *KEYS, *arguments) == [180, 0]
 
 
 def test_one_trim_is_bounded(r):
