@@ -15,6 +15,7 @@ extern const struct command cmd_hold;
 extern const struct command cmd_import;
 extern const struct command cmd_keygen;
 extern const struct command cmd_migrate;
+extern const struct command cmd_purge;
 extern const struct command cmd_rebuild;
 extern const struct command cmd_release;
 extern const struct command cmd_send;

@@ -200,6 +200,16 @@ def test_hold_and_release(stack, site, ticket):
     assert card(alice, ticket)["newest_seq"] == 1
 
 
+def test_nothing_is_deleted_from_a_ticket_on_hold(stack, site, ticket):
+    alice = site.api("alice")
+    path = f"/v1/tickets/{ticket}/messages/{alice.sent(ticket, 'evidence')['seq']}"
+    stack.bellhop("hold", ticket)
+    check_problem(alice.call("DELETE", path), 409, "on_hold")
+    assert alice.get(path).json()["content"] == "evidence"
+    stack.bellhop("release", ticket)
+    assert alice.call("DELETE", path).status_code == 200
+
+
 def test_hold_takes_one_ticket(stack):
     for arguments in ([], ["a", "b"], [".bad"], ["a/b"], ["--unknown", "a"]):
         assert stack.bellhop("hold", *arguments).returncode == 2
