@@ -17,7 +17,8 @@ import uuid
 import psycopg2
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent / "integration"))
+TESTS = pathlib.Path(__file__).parent
+sys.path[:0] = [str(TESTS), str(TESTS / "integration")]
 
 from stack import Stack  # noqa: E402
 
