@@ -4,6 +4,8 @@
 
 #include "cli/stores.h"
 
+#include <poll.h>
+
 #include "base/clock.h"
 #include "base/conf.h"
 
@@ -77,10 +79,18 @@ void stores_close(struct stores *stores)
 
 PGresult *stores_ask(struct stores *stores, struct pg_stmt *stmt)
 {
+	enum { ATTEMPTS = 5, PAUSE_MS = 500 };
 	PGresult *result = NULL;
-	enum err err =
-		pg_conn_exec(stores->pg, stmt, clock_mono_ms() + stores->pg_timeout_ms, &result);
+	enum err err = ERR_NONE;
 
+	for (int i = 0; i < ATTEMPTS; i++) {
+		if (i > 0)
+			poll(NULL, 0, PAUSE_MS);
+		err = pg_conn_exec(stores->pg, stmt, clock_mono_ms() + stores->pg_timeout_ms,
+				   &result);
+		if (err != ERR_UNAVAILABLE && err != ERR_TIMEOUT && err != ERR_UNCERTAIN)
+			break;
+	}
 	pg_stmt_deinit(stmt);
 	if (err != ERR_NONE)
 		command_fail(stores->in, "could not ask PostgreSQL: %s: %s", err_text(err),

@@ -27,7 +27,10 @@ struct stores {
 int stores_open(struct stores *stores_r, const struct invocation *in, bool is_redis_used);
 void stores_close(struct stores *stores);
 
-/* Runs a statement and frees it. The result, for PQclear(); NULL after reporting. */
+/*
+ * Runs a statement and frees it; again if PostgreSQL is away for a moment, so it must be one that may be
+ * repeated. The result, for PQclear(); NULL after reporting.
+ */
 PGresult *stores_ask(struct stores *stores, struct pg_stmt *stmt);
 
 /* Moves a pipeline; 0 with the replies, for redis_conn_release(), or -1 after reporting. */

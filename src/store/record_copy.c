@@ -48,7 +48,8 @@ static const struct pg_query query_audit = {
 	       "   bellhop.revision v WHERE v.ticket_id = $1 AND v.seq = e.seq) END),"
 	       " t.first_seq, t.first_n, t.first_n_public"
 	       " FROM bellhop.ticket t JOIN bellhop.event e ON e.ticket_id = $1"
-	       " LEFT JOIN bellhop.event m ON m.ticket_id = $1 AND m.seq = e.target"
+	       " LEFT JOIN LATERAL (SELECT * FROM bellhop.event x WHERE x.ticket_id = $1"
+	       "  AND x.seq = e.target LIMIT 1) m ON true"
 	       " LEFT JOIN LATERAL (SELECT x.own, x.own_public FROM bellhop.event x"
 	       "  WHERE x.ticket_id = $1 AND x.sender_id = e.sender_id AND x.kind = 'm'"
 	       "  AND x.seq < e.seq ORDER BY x.seq DESC LIMIT 1) b ON e.kind = 'm'"
@@ -153,7 +154,10 @@ int record_copy_parse_total(const PGresult *result, int64_t *now_us_r, int64_t *
 	"jsonb_strip_nulls(to_jsonb(" row ") || jsonb_build_object('type', '" type \
 	"', 'content', convert_from(" row ".content, 'UTF8')))::text"
 
-/* So many events of the greatest size are read at once. */
+/*
+ * So many events of the greatest size are read at once. What belongs to one is looked up with LIMIT, lest
+ * the planner join it with the whole ticket.
+ */
 enum { EXPORT_LIMIT = 200 };
 
 static const struct pg_query query_events = {
@@ -162,10 +166,11 @@ static const struct pg_query query_events = {
 		"v",
 		"revision") " END FROM (SELECT * FROM bellhop.event WHERE ticket_id = $1 AND seq > $2"
 			    "  ORDER BY seq LIMIT $4) e"
-			    " LEFT JOIN bellhop.event m ON m.ticket_id = $1 AND m.seq = e.target"
-			    "  AND e.sent_at >= $3"
-			    " LEFT JOIN bellhop.revision v ON v.ticket_id = $1 AND v.seq = e.target"
-			    "  AND v.rev = e.rev - 1 AND e.kind = 'e' ORDER BY e.seq",
+			    " LEFT JOIN LATERAL (SELECT * FROM bellhop.event x WHERE x.ticket_id = $1"
+			    "  AND x.seq = e.target LIMIT 1) m ON e.sent_at >= $3"
+			    " LEFT JOIN LATERAL (SELECT * FROM bellhop.revision x WHERE x.ticket_id = $1"
+			    "  AND x.seq = e.target AND x.rev = e.rev - 1 LIMIT 1) v ON e.kind = 'e'"
+			    " ORDER BY e.seq",
 };
 
 void record_copy_put_events(struct pg_stmt *stmt, const struct record_copy_range *range)
@@ -260,8 +265,9 @@ static const struct pg_query query_import = {
 	       " e AS MATERIALIZED (SELECT DISTINCT ON (r.ticket_id, r.seq) r.*" ROWS(
 		       "event",
 		       WITH_CONTENT) " ORDER BY r.ticket_id, r.seq, l.i DESC),"
-				     " clash AS MATERIALIZED (SELECT e.ticket_id, e.seq FROM e JOIN bellhop.event o"
-				     "  ON o.ticket_id = e.ticket_id AND o.seq = e.seq"
+				     " clash AS MATERIALIZED (SELECT e.ticket_id, e.seq FROM e"
+				     "  CROSS JOIN LATERAL (SELECT * FROM bellhop.event x WHERE x.ticket_id = e.ticket_id"
+				     "   AND x.seq = e.seq LIMIT 1) o"
 				     "  WHERE (o.kind, o.n, o.n_public, o.sender_id, o.uid, o.target) IS DISTINCT FROM"
 				     "  (e.kind, e.n, e.n_public, e.sender_id, e.uid, e.target) LIMIT 1),"
 				     " event_in AS (INSERT INTO bellhop.event AS o SELECT e.* FROM e WHERE" UNLESS_CLASH
