@@ -11,10 +11,14 @@ import secrets
 import shutil
 import sys
 import tempfile
+import urllib.parse
+import uuid
 
+import psycopg2
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent / "integration"))
+TESTS = pathlib.Path(__file__).parent
+sys.path[:0] = [str(TESTS), str(TESTS / "integration")]
 
 from stack import Stack  # noqa: E402
 
@@ -100,3 +104,21 @@ def make_directory():
     yield make
     for directory in directories:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def database(stack):
+    """The URL of an empty database of the daemons' role."""
+    url = urllib.parse.urlsplit(stack.env["DATABASE_URL"])
+    name = f"t_{uuid.uuid4().hex}"
+    password = (stack.dir / "secret" / "admin.password").read_text().strip()
+    admin = psycopg2.connect(
+        host=url.hostname, port=url.port, user="admin", password=password, dbname="postgres"
+    )
+    admin.autocommit = True
+    with admin.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name} OWNER {url.username}")
+    yield url._replace(path=f"/{name}").geturl()
+    with admin.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    admin.close()

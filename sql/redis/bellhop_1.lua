@@ -147,9 +147,11 @@ end
 
 -- A deletion is the scrub: the message's content leaves all its entries. Redis cannot change an entry,
 -- and XDEL would leave the text in memory and a hole in the numbers, so the stream is written anew.
+-- What is left of them tells the message as the deletion does.
 local function scrub(ticket, deletion)
 	local target = deletion.target
 	local target_id = target .. '-0'
+	local told = {rev = true, edited_at = true, deleted_at = true, deleted_by = true}
 	local found = false
 	local entries = redis.call('XRANGE', ticket.chat, '-', '+')
 	local lists = {}
@@ -160,12 +162,12 @@ local function scrub(ticket, deletion)
 			local list = {}
 			for k = 1, #entry[2], 2 do
 				local name = entry[2][k]
-				if name ~= 'content' and name ~= 'deleted_at' and name ~= 'deleted_by' then
+				if name ~= 'content' and not told[name] then
 					list[#list + 1] = name
 					list[#list + 1] = entry[2][k + 1]
 				end
 			end
-			for _, name in ipairs({'deleted_at', 'deleted_by'}) do
+			for _, name in ipairs({'rev', 'edited_at', 'deleted_at', 'deleted_by'}) do
 				if deletion[name] then
 					list[#list + 1] = name
 					list[#list + 1] = deletion[name]
@@ -281,8 +283,9 @@ local function push(keys, args)
 	if args[1] ~= '' and not ticket.role and event.kind == 'm' and event.sender_id then
 		redis.call('HSET', ticket.who, event.sender_id, args[1])
 	end
-	-- Its own time is near enough to tell an idle ticket.
-	return finish(ticket, event, event.sent_at)
+	-- A message's own time is near enough to tell an idle ticket; an edit has that of its message.
+	return finish(ticket, event,
+		event.kind == 'm' and event.sent_at or string.format('%d', now_ms()))
 end
 
 -- Reads what load() was given, and refuses a hole.
@@ -389,8 +392,9 @@ local function count_excess(ticket, window)
 			local is_beyond = left > window.events or
 				ticket.bytes - bytes > window.bytes or
 				(tonumber(fields.sent_at) or 0) < window.oldest
-			if left <= window.min or not is_beyond or
-					ticket.first + removed > window.committed then
+			local seq = ticket.first + removed
+			if seq > window.committed or (seq >= window.first and
+					(left <= window.min or not is_beyond)) then
 				return removed, bytes
 			end
 			removed = removed + 1
@@ -404,9 +408,11 @@ local function count_excess(ticket, window)
 	return removed, bytes
 end
 
--- trim(chat meta who; committed, events, age_ms, bytes, min, idle_ms)
+-- trim(chat meta who; committed, events, age_ms, bytes, min, idle_ms, first)
 -- [removed, 1 if the whole ticket was dropped]. Nothing above `committed`, what PostgreSQL is known
--- to hold, is touched; an idle ticket goes only if its tail is exactly that.
+-- to hold, is touched; an idle ticket goes only if its tail is exactly that, and so does one of which
+-- nothing is left at or above `first`, the oldest event that the record has kept. Older archivers say
+-- nothing of `first`.
 local function trim(keys, args)
 	check_keys(keys, 3)
 	local now = now_ms()
@@ -416,6 +422,7 @@ local function trim(keys, args)
 		oldest = now - natural(args[3], 'age'),
 		bytes = natural(args[4], 'bytes'),
 		min = natural(args[5], 'min'),
+		first = natural(args[7] or '0', 'first'),
 	}
 	local idle_ms = natural(args[6], 'idle')
 	local ticket = read_ticket(keys)
@@ -423,7 +430,8 @@ local function trim(keys, args)
 		return {0, 0}
 	end
 	local used = tonumber(redis.call('HGET', ticket.meta, 'used') or '0') or 0
-	if ticket.last_seq == window.committed and now - used > idle_ms then
+	if ticket.last_seq == window.committed and
+			(now - used > idle_ms or window.first > ticket.last_seq) then
 		redis.call('DEL', ticket.chat, ticket.meta, ticket.who)
 		return {ticket.length, 1}
 	end

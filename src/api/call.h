@@ -10,6 +10,7 @@
 #include "api/peer.h"
 #include "api/stores.h"
 #include "base/log.h"
+#include "store/record.h"
 #include "web/json_read.h"
 #include "web/reply.h"
 #include "web/route.h"
@@ -44,5 +45,17 @@ void call_refuse_unavailable(struct call *call, const char *detail);
 struct str call_ticket(const struct call *call);
 
 enum message_viewer call_viewer(const struct call *call);
+
+/*
+ * The header If-Match: "<number>" of at least `min`, -1 where it is absent. 0, or -1 after a refusal
+ * that says `detail`.
+ */
+int call_if_match(struct call *call, int64_t min, const char *detail, int64_t *number_r);
+
+/* The answer is the message that the event speaks of. */
+void call_answer_message(struct call *call, int status, const struct ticket_event *event);
+
+/* What the token lets the caller do in the ticket, for the record to decide with. */
+enum record_grant call_grant(const struct call *call);
 
 #endif

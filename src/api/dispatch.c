@@ -4,15 +4,17 @@
 
 #include "api/dispatch.h"
 
+#include "api/h_edits.h"
 #include "api/h_health.h"
 #include "api/h_history.h"
 #include "api/h_messages.h"
+#include "api/h_ticket.h"
 #include "base/clock.h"
 
 enum needs {
 	NEEDS_IDENTITY = 1 << 0,
 	NEEDS_STAFF = 1 << 1,
-	NEEDS_JSON = 1 << 2, /* changes something, and takes a JSON object as its body */
+	NEEDS_JSON = 1 << 2, /* takes a JSON object as its body */
 };
 
 /* The limit on bodies is for people. A service is held by what the web servers let through. */
@@ -27,7 +29,12 @@ enum {
 	ROUTE_SEND,
 	ROUTE_HISTORY,
 	ROUTE_MESSAGE,
+	ROUTE_EDIT,
+	ROUTE_DELETE,
+	ROUTE_REVISIONS,
 	ROUTE_SYSTEM_MESSAGE,
+	ROUTE_CARD,
+	ROUTE_CARD_WRITE,
 	ROUTE_HEALTHZ,
 	ROUTE_READYZ,
 	ROUTE_HEALTH_REDIS,
@@ -40,7 +47,12 @@ static const struct route routes[ROUTE_COUNT] = {
 	{ROUTE_SEND, REQUEST_POST, "/v1/tickets/{ticket}/messages"},
 	{ROUTE_HISTORY, REQUEST_GET, "/v1/tickets/{ticket}/messages"},
 	{ROUTE_MESSAGE, REQUEST_GET, "/v1/tickets/{ticket}/messages/{seq}"},
+	{ROUTE_EDIT, REQUEST_PATCH, "/v1/tickets/{ticket}/messages/{seq}"},
+	{ROUTE_DELETE, REQUEST_DELETE, "/v1/tickets/{ticket}/messages/{seq}"},
+	{ROUTE_REVISIONS, REQUEST_GET, "/v1/tickets/{ticket}/messages/{seq}/revisions"},
 	{ROUTE_SYSTEM_MESSAGE, REQUEST_POST, "/v1/tickets/{ticket}/system-messages"},
+	{ROUTE_CARD, REQUEST_GET, "/v1/tickets/{ticket}"},
+	{ROUTE_CARD_WRITE, REQUEST_PUT, "/v1/tickets/{ticket}"},
 	{ROUTE_HEALTHZ, REQUEST_GET, "/v1/healthz"},
 	{ROUTE_READYZ, REQUEST_GET, "/v1/readyz"},
 	{ROUTE_HEALTH_REDIS, REQUEST_GET, "/v1/health/redis"},
@@ -51,8 +63,13 @@ static const struct handler handlers[ROUTE_COUNT] = {
 	[ROUTE_SEND] = {h_messages_send, NEEDS_IDENTITY | NEEDS_JSON},
 	[ROUTE_HISTORY] = {h_history_page, NEEDS_IDENTITY},
 	[ROUTE_MESSAGE] = {h_history_message, NEEDS_IDENTITY},
+	[ROUTE_EDIT] = {h_edits_edit, NEEDS_IDENTITY | NEEDS_JSON},
+	[ROUTE_DELETE] = {h_edits_delete, NEEDS_IDENTITY},
+	[ROUTE_REVISIONS] = {h_edits_revisions, NEEDS_IDENTITY},
 	[ROUTE_SYSTEM_MESSAGE] = {h_messages_send_system,
 				  NEEDS_IDENTITY | NEEDS_STAFF | NEEDS_JSON},
+	[ROUTE_CARD] = {h_ticket_read, NEEDS_IDENTITY},
+	[ROUTE_CARD_WRITE] = {h_ticket_write, NEEDS_IDENTITY | NEEDS_STAFF | NEEDS_JSON},
 	[ROUTE_HEALTHZ] = {h_health_alive, 0},
 	[ROUTE_READYZ] = {h_health_ready, 0},
 	[ROUTE_HEALTH_REDIS] = {h_health_redis, NEEDS_IDENTITY | NEEDS_STAFF},
@@ -100,7 +117,8 @@ static int identify(struct call *call, unsigned needs)
 		return -1;
 	}
 	call->log.user = call->who.user_id;
-	if ((needs & NEEDS_JSON) != 0 &&
+	/* Whatever the method does not say to be safe (RFC 9110, section 9.2.1) changes something. */
+	if ((call->request.method & (REQUEST_GET | REQUEST_HEAD)) == 0 &&
 	    authn_check_write(authn, &call->request, &call->who, &refusal) != 0) {
 		refuse_identity(call, &refusal);
 		return -1;

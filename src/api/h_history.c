@@ -137,18 +137,12 @@ void h_history_message(struct call *call)
 	const struct history_query query = {
 		.bound = HISTORY_AFTER, .at = seq - 1, .limit = 1, .viewer = call_viewer(call)};
 	struct history *page = load(call, &query);
-	struct json_write j;
 
 	if (page == NULL)
 		return;
-	if (history_count(page) == 0 || history_event(page, 0)->seq != seq) {
+	if (history_count(page) == 0 || history_event(page, 0)->seq != seq)
 		call_refuse(call, PROBLEM_NOT_FOUND, "no such message");
-	} else {
-		reply_json(&call->reply, 200);
-		json_write_init(&j, &call->reply.body);
-		message_json(&j, history_event(page, 0), query.viewer);
-		if (json_write_finish(&j) != 0)
-			call_refuse(call, PROBLEM_INTERNAL, NULL);
-	}
+	else
+		call_answer_message(call, 200, history_event(page, 0));
 	history_free(page);
 }

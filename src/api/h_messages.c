@@ -127,31 +127,6 @@ static int read_sender(struct call *call, struct draft *draft)
 	return 0;
 }
 
-/* If-Match: "<seq>". 0, or -1 after a refusal. */
-static int read_guard(struct call *call, struct draft *draft)
-{
-	struct str tag = call->request.if_match;
-
-	draft->send.if_match = -1;
-	if (tag.p == NULL)
-		return 0;
-	if (tag.n >= 2 && tag.p[0] == '"' && tag.p[tag.n - 1] == '"') {
-		tag = (struct str){tag.p + 1, tag.n - 2};
-		if (str_to_i64(tag, 0, INT64_MAX, &draft->send.if_match) == 0)
-			return 0;
-	}
-	call_refuse(call, PROBLEM_BAD_REQUEST, "If-Match has to be the seq of an event in quotes");
-	return -1;
-}
-
-static enum record_grant grant_of(const struct call *call)
-{
-	if (call->who.role == ROLE_SERVICE || call->who.role == ROLE_ADMIN)
-		return RECORD_GRANT_ALL;
-	return authn_identity_grants(&call->who, call_ticket(call)) ? RECORD_GRANT_CLAIM
-								    : RECORD_GRANT_NONE;
-}
-
 /* Fills the draft. 0, or -1 after a refusal. */
 static int read_draft(struct call *call, struct draft *draft, bool is_system)
 {
@@ -161,13 +136,15 @@ static int read_draft(struct call *call, struct draft *draft, bool is_system)
 
 	draft->send.ticket = call_ticket(call);
 	draft->send.role = str_of(ids_role_text(call->who.role));
-	draft->send.grant = grant_of(call);
+	draft->send.grant = call_grant(call);
 	draft->send.kind = MESSAGE_SYSTEM;
 	read_content(call, draft);
 	read_uid(call, draft);
 	if (!is_system)
 		read_kind(call, draft);
-	if (read_sender(call, draft) != 0 || read_guard(call, draft) != 0)
+	if (read_sender(call, draft) != 0 ||
+	    call_if_match(call, 0, "If-Match has to be the seq of an event in quotes",
+			  &draft->send.if_match) != 0)
 		return -1;
 	if (draft->n_faults > 0) {
 		problem.n_errors = draft->n_faults;
@@ -187,9 +164,8 @@ static int read_draft(struct call *call, struct draft *draft, bool is_system)
 static void answer_message(struct call *call, const struct ticket_event *event, bool is_replayed)
 {
 	struct buf location = BUF_INIT;
-	struct json_write j;
 
-	reply_json(&call->reply, is_replayed ? 200 : 201);
+	call_answer_message(call, is_replayed ? 200 : 201, event);
 	if (is_replayed) {
 		reply_header(&call->reply, "Idempotent-Replayed", STR("true"));
 	} else {
@@ -199,10 +175,6 @@ static void answer_message(struct call *call, const struct ticket_event *event, 
 		if (buf_ok(&location))
 			reply_header(&call->reply, "Location", buf_str(&location));
 	}
-	json_write_init(&j, &call->reply.body);
-	message_json(&j, event, call_viewer(call));
-	if (json_write_finish(&j) != 0)
-		call_refuse(call, PROBLEM_INTERNAL, NULL);
 	buf_deinit(&location);
 }
 

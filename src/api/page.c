@@ -210,6 +210,8 @@ enum page_result page_load(struct stores *s, const struct identity *who,
 		goto out;
 	}
 	result = run(&l);
+	if (result == PAGE_LOADED && history_cursor_seq(l.page) > 0)
+		stores_restore(s, query->ticket, &l.window);
 	if (result == PAGE_LOADED || result == PAGE_SEAM)
 		*page_r = l.page;
 	else

@@ -334,10 +334,9 @@ static void raise_epoch(struct stores *s, const struct log_ctx *log)
 	pg_stmt_deinit(&stmt);
 }
 
-static struct feed_result push_once(struct stores *s, const struct ticket_event *event,
-				    struct str join_role)
+static struct feed feed_of(const struct stores *s)
 {
-	const struct feed feed = {
+	return (struct feed){
 		.redis = s->redis,
 		.pg = s->pg,
 		.keys = &s->keys,
@@ -345,17 +344,28 @@ static struct feed_result push_once(struct stores *s, const struct ticket_event 
 		.pg_timeout_ms =
 			s->redis_timeout_ms, /* the client waits: not long, then the sweep */
 	};
-	struct feed_result result = {.outcome = FEED_REDIS};
+}
 
-	if (!mode_ask(s->board, MODE_REDIS))
-		return result;
-	result = feed_push(&feed, event, join_role);
+static void report_feed(struct stores *s, struct feed_result result)
+{
 	if (result.outcome != FEED_REDIS)
 		report(s, MODE_REDIS, true, NULL);
 	else if (result.trouble == HOT_TROUBLE_NONE)
 		report(s, MODE_REDIS, false, redis_conn_reason(s->redis));
 	else
 		stores_redis_trouble(s, result.trouble);
+}
+
+static struct feed_result push_once(struct stores *s, const struct ticket_event *event,
+				    struct str join_role)
+{
+	const struct feed feed = feed_of(s);
+	struct feed_result result = {.outcome = FEED_REDIS};
+
+	if (!mode_ask(s->board, MODE_REDIS))
+		return result;
+	result = feed_push(&feed, event, join_role);
+	report_feed(s, result);
 	return result;
 }
 
@@ -377,6 +387,17 @@ void stores_push(struct stores *s, const struct ticket_event *event, struct str 
 	else if (result.outcome != FEED_DONE)
 		log_warn(log, "event not pushed: left to the sweep", LOG_INT("seq", event->seq),
 			 LOG_STR("trouble", hot_trouble_text(result.trouble)));
+}
+
+void stores_restore(struct stores *s, struct str ticket, const struct stores_window *window)
+{
+	const struct feed feed = feed_of(s);
+
+	/* Of an epoch that has passed nothing is loaded. */
+	if (window->open.has_stream || !window->open.is_swept || window->epoch != s->keys.epoch ||
+	    !mode_ask(s->board, MODE_REDIS))
+		return;
+	report_feed(s, feed_fill(&feed, ticket, 0, window->open.now_ms));
 }
 
 /* ---- idle ---- */

@@ -84,6 +84,12 @@ void stores_window_load(struct stores *s, struct str ticket, struct str user,
 void stores_window_deinit(struct stores_window *window);
 
 /*
+ * Brings a ticket that has begun back to Redis if the window showed that it is not there: somebody
+ * reads it, and will do so again. Failing is no harm.
+ */
+void stores_restore(struct stores *s, struct str ticket, const struct stores_window *window);
+
+/*
  * Brings a committed event to Redis, and whatever the stream lacks before it; raises the epoch where
  * Redis knows other events than the record. join_role as in hot_put_push(). Failing is no harm: the
  * archiver's sweep comes.

@@ -79,6 +79,7 @@ void archive_configure(struct archive *a, const struct conf *conf)
 		.min = conf_int(conf, CONF_WINDOW_MIN),
 		.idle_ms = conf_int(conf, CONF_IDLE_MINUTES) * 60 * 1000,
 	};
+	retention_configure(a, conf);
 }
 
 int archive_init(struct archive *a, const struct conf *conf, struct buf *error)
@@ -524,6 +525,8 @@ static void work(struct archive *a)
 		compare_step(a);
 	if (archive_may_go_on(a))
 		trim_step(a);
+	if (archive_may_go_on(a))
+		retention_step(a);
 }
 
 void archive_tick(struct archive *a)

@@ -14,6 +14,7 @@
 #include "store/feed.h"
 #include "store/pg_conn.h"
 #include "store/record.h"
+#include "store/record_keep.h"
 #include "store/redis_conn.h"
 #include "store/upkeep.h"
 
@@ -76,6 +77,13 @@ struct archive {
 	char trim_cursor[UPKEEP_CURSOR_SIZE];
 	int64_t trim_pause_until_ms; /* clock_mono_ms */
 
+	/* retention */
+	struct {
+		struct record_keep_ages ages;
+		char after[65]; /* the ticket that the walk has come to */
+		int64_t pause_until_ms;
+	} keep;
+
 	int signal_fd;
 	bool should_stop, should_reload;
 };
@@ -129,7 +137,7 @@ bool archive_may_go_on(struct archive *a);
 /* Has SIGTERM come? Long work asks between its steps. */
 bool archive_is_stopping(struct archive *a);
 
-/* ---- sweep.c, compare.c, trim.c ---- */
+/* ---- sweep.c, compare.c, trim.c, retention.c ---- */
 
 /*
  * Reads what was committed lately and brings the streams up to it, then writes the marks of all
@@ -151,10 +159,16 @@ void compare_step(struct archive *a);
 
 void compare_deinit(struct archive *a);
 
-/* Trims one ticket right away. */
-void trim_ticket(struct archive *a, struct str ticket, int64_t committed_seq);
+/* Trims n tickets (at most ARCHIVE_BATCH) right away, as the record is now. 0; -1: a store is away. */
+int trim_tickets(struct archive *a, const struct str *tickets, size_t n);
 
 /* One small step of the walk that finds old events, idle tickets and abandoned epochs. */
 void trim_step(struct archive *a);
+
+/* Takes over how long events are kept. */
+void retention_configure(struct archive *a, const struct conf *conf);
+
+/* Erases from the record what is too old: a page of tickets, for a bounded time. */
+void retention_step(struct archive *a);
 
 #endif

@@ -100,9 +100,10 @@ static int settle_batch(struct sweep *sweep, const PGresult *result, size_t firs
 	struct archive *a = sweep->a;
 	struct record_swept swept[ARCHIVE_BATCH];
 	struct str tickets[ARCHIVE_BATCH] = {{NULL, 0}}, ahead[ARCHIVE_BATCH];
+	struct str overlong[ARCHIVE_BATCH];
 	struct archive_tail tails[ARCHIVE_BATCH];
 	int64_t ahead_tails[ARCHIVE_BATCH];
-	size_t nahead = 0;
+	size_t nahead = 0, noverlong = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		if (record_parse_swept(result, first + i, &swept[i]) != 0)
@@ -120,8 +121,10 @@ static int settle_batch(struct sweep *sweep, const PGresult *result, size_t firs
 			ahead_tails[nahead++] = tails[i].last_seq;
 		}
 		if (is_too_long(a, &tails[i]))
-			trim_ticket(a, tickets[i], swept[i].last_seq);
+			overlong[noverlong++] = tickets[i];
 	}
+	if (trim_tickets(a, overlong, noverlong) != 0)
+		return -1;
 	return archive_doubt(a, ahead, ahead_tails, nahead);
 }
 

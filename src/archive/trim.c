@@ -29,31 +29,52 @@ static void note_trimmed(const redisReply *reply, struct str ticket)
 			  LOG_INT("events", trimmed.removed));
 }
 
-void trim_ticket(struct archive *a, struct str ticket, int64_t committed_seq)
+/* What the record holds of n tickets; all zero for one that has not begun. 0, or -1. */
+static int ask_bounds(struct archive *a, const struct str *tickets, size_t n,
+		      struct record_keep_bounds *bounds_r)
 {
-	struct buf commands = BUF_INIT;
-	redisReply *reply = NULL;
+	struct record_keep_bounds found;
+	struct pg_stmt stmt;
+	PGresult *result = NULL;
+	int status = -1;
 
-	upkeep_put_trim(&commands, &a->keys, ticket, committed_seq, &a->window);
-	if (archive_ask_redis(a, &commands, 1, &reply) == 0)
-		note_trimmed(reply, ticket);
-	redis_conn_release(&reply, 1);
-	buf_deinit(&commands);
+	for (size_t i = 0; i < n; i++)
+		bounds_r[i] = (struct record_keep_bounds){0};
+	record_keep_put_bounds(&stmt, tickets, n);
+	if (archive_ask_record(a, &stmt, &result) != 0)
+		return -1;
+	for (int row = 0; row < PQntuples(result); row++) {
+		if (record_keep_parse_bounds(result, (size_t)row, &found) != 0)
+			goto out;
+		for (size_t i = 0; i < n; i++) {
+			if (str_eq(tickets[i], found.ticket))
+				bounds_r[i] = found;
+		}
+	}
+	status = 0;
+out:
+	PQclear(result);
+	return status;
 }
 
-static int trim_batch(struct archive *a, const struct str *tickets, size_t n)
+int trim_tickets(struct archive *a, const struct str *tickets, size_t n)
 {
-	int64_t committed[ARCHIVE_BATCH];
+	struct record_keep_bounds bounds[ARCHIVE_BATCH];
 	redisReply *replies[ARCHIVE_BATCH] = {NULL};
 	struct buf commands = BUF_INIT;
 	int status;
 
 	if (n == 0)
 		return 0;
-	if (archive_ask_committed(a, tickets, n, committed) != 0)
+	if (ask_bounds(a, tickets, n, bounds) != 0)
 		return -1;
-	for (size_t i = 0; i < n; i++)
-		upkeep_put_trim(&commands, &a->keys, tickets[i], committed[i], &a->window);
+	for (size_t i = 0; i < n; i++) {
+		struct upkeep_window window = a->window;
+
+		window.first_seq = bounds[i].first_seq;
+		window.committed_seq = bounds[i].last_seq;
+		upkeep_put_trim(&commands, &a->keys, tickets[i], &window);
+	}
 	status = archive_ask_redis(a, &commands, n, replies);
 	for (size_t i = 0; status == 0 && i < n; i++)
 		note_trimmed(replies[i], tickets[i]);
@@ -100,12 +121,12 @@ static int visit(struct archive *a, const struct upkeep_scan *scan)
 			continue;
 		tickets[n++] = ticket;
 		if (n == ARCHIVE_BATCH) {
-			if (trim_batch(a, tickets, n) != 0)
+			if (trim_tickets(a, tickets, n) != 0)
 				return -1;
 			n = 0;
 		}
 	}
-	if (trim_batch(a, tickets, n) != 0)
+	if (trim_tickets(a, tickets, n) != 0)
 		return -1;
 	return clear_away(a, scan);
 }

@@ -433,6 +433,28 @@ static const struct conf_item items[CONF_COUNT] = {
 			.type = CONF_TYPE_INT,
 			.flags = CONF_BY_ARCHIVE | RELOADABLE,
 		},
+	[CONF_KEEP_OPEN_DAYS] =
+		{
+			.name = "BELLHOP_KEEP_OPEN_DAYS",
+			.fallback = "0",
+			.section = "archive",
+			.help = "days that events of open tickets are kept; 0 for ever",
+			.min = 0,
+			.max = 36500,
+			.type = CONF_TYPE_INT,
+			.flags = CONF_BY_ARCHIVE | RELOADABLE,
+		},
+	[CONF_KEEP_CLOSED_DAYS] =
+		{
+			.name = "BELLHOP_KEEP_CLOSED_DAYS",
+			.fallback = "0",
+			.section = "archive",
+			.help = "days that events of closed tickets are kept; 0 for ever",
+			.min = 0,
+			.max = 36500,
+			.type = CONF_TYPE_INT,
+			.flags = CONF_BY_ARCHIVE | RELOADABLE,
+		},
 	[CONF_SQL_DIR] =
 		{
 			.name = "BELLHOP_SQL_DIR",

@@ -164,8 +164,8 @@ static bool apply_change(struct ticket_event **message, const struct ticket_even
 {
 	struct ticket_event changed = **message, *copy;
 
-	if (changed.deleted_at_ms != 0 ||
-	    (change->kind == EVENT_EDIT && change->rev <= changed.rev))
+	if (change->kind == EVENT_EDIT &&
+	    (changed.deleted_at_ms != 0 || change->rev <= changed.rev))
 		return true;
 	changed.content = change->content;
 	changed.rev = change->rev;
@@ -476,6 +476,12 @@ static int64_t total_n(const struct history *h)
 	return is_staff(h) ? h->totals.n : h->totals.n_public;
 }
 
+/* Messages that retention took. */
+static int64_t erased_n(const struct history *h)
+{
+	return is_staff(h) ? h->totals.first_n : h->totals.first_n_public;
+}
+
 bool history_has_more_before(const struct history *h)
 {
 	const struct ticket_event *first;
@@ -483,16 +489,15 @@ bool history_has_more_before(const struct history *h)
 	if (h->query.bound != HISTORY_AFTER && !h->has_lost_record)
 		return h->has_extra_down;
 	if (h->page.count == 0)
-		return h->query.bound == HISTORY_AFTER && total_n(h) > 0;
+		return h->query.bound == HISTORY_AFTER && total_n(h) > erased_n(h);
 	first = h->page.items[0];
-	return message_n(first, h->query.viewer) >
-	       1 + (is_staff(h) ? h->totals.first_n : h->totals.first_n_public);
+	return message_n(first, h->query.viewer) > 1 + erased_n(h);
 }
 
 bool history_has_more_after(const struct history *h)
 {
 	if (h->page.count == 0)
-		return h->query.bound != HISTORY_AFTER && total_n(h) > 0;
+		return h->query.bound != HISTORY_AFTER && total_n(h) > erased_n(h);
 	return h->has_extra_up ||
 	       total_n(h) > message_n(h->page.items[h->page.count - 1], h->query.viewer);
 }

@@ -9,12 +9,19 @@
 
 extern const struct command cmd_check;
 extern const struct command cmd_config;
+extern const struct command cmd_export;
 extern const struct command cmd_help;
+extern const struct command cmd_hold;
+extern const struct command cmd_import;
 extern const struct command cmd_keygen;
 extern const struct command cmd_migrate;
+extern const struct command cmd_purge;
+extern const struct command cmd_rebuild;
+extern const struct command cmd_release;
 extern const struct command cmd_send;
 extern const struct command cmd_tail;
 extern const struct command cmd_token;
+extern const struct command cmd_verify;
 
 /* The command of that name, or NULL. */
 const struct command *commands_find(const char *name);

@@ -54,6 +54,26 @@ static void skip_gone(struct replay *replay, int64_t prev)
 }
 
 /*
+ * Retention took what is below first_seq. Says so where the viewer has missed something by it; to the
+ * public the next event tells that by its `prev`, if there is one.
+ */
+static void pass_erased(struct replay *replay, const struct record_ticket *ticket)
+{
+	struct link *link = replay->link;
+	int64_t last = ticket->first_seq - 1;
+	int64_t gone = last;
+
+	if (link->pos >= last)
+		return;
+	if (link->viewer == MESSAGE_FOR_PUBLIC)
+		gone = ticket->last_public <= last ? ticket->last_public : 0;
+	if (gone > link->shown)
+		skip_gone(replay, gone);
+	if (is_behind(replay))
+		link->pos = last;
+}
+
+/*
  * Gives one page to the taker. Returns -1 at a hole, what came before it being given; in a page from
  * the record a hole is a fact, and a gap to the client.
  */
@@ -125,6 +145,7 @@ static void on_record(void *arg, enum err err, const PGresult *result)
 		stores_note_epoch(replay->stores, page.ticket.epoch);
 		wait_and_retry(replay);
 	} else {
+		pass_erased(replay, &page.ticket);
 		take_page(replay, FROM_RECORD, page.events, page.count);
 		if (replay->link->pos == pos && is_behind(replay))
 			wait_and_retry(replay);

@@ -107,6 +107,55 @@ static int ring_widen(struct ring *ring)
 	return 0;
 }
 
+/* Forgets the frames of an item: they are made again of what it holds now. */
+static void ring_drop_frames(struct ring *ring, struct item *item)
+{
+	for (int i = 0; i < VIEWERS; i++) {
+		if (item->frames[i] == NULL)
+			continue;
+		item->bytes -= item->frames[i]->len;
+		ring->bytes -= item->frames[i]->len;
+		frame_unref(item->frames[i]);
+		item->frames[i] = NULL;
+	}
+}
+
+/* The item tells the message as the deletion does. 0, or -1 when out of memory. */
+static int ring_rewrite(struct ring *ring, struct item *item, const struct ticket_event *deletion)
+{
+	struct ticket_event told = *item->event, *copy;
+
+	told.rev = deletion->rev;
+	told.content = (struct str){0};
+	told.edited_at_ms = deletion->edited_at_ms;
+	told.deleted_at_ms = deletion->deleted_at_ms;
+	told.deleted_by = deletion->deleted_by;
+	copy = event_copy(&told);
+	if (copy == NULL)
+		return -1;
+	ring_drop_frames(ring, item);
+	item->bytes -= item->event->content.n;
+	ring->bytes -= item->event->content.n;
+	event_copy_free(item->event);
+	item->event = copy;
+	return 0;
+}
+
+/* Takes the content of a deleted message out; what cannot be rewritten leaves, and all before it. */
+static void ring_scrub(struct ring *ring, const struct ticket_event *deletion)
+{
+	for (int64_t seq = ring->last; seq >= ring_first(ring); seq--) {
+		struct item *item = ring_item(ring, seq);
+
+		if (message_seq(item->event) != deletion->target || item->event->content.p == NULL)
+			continue;
+		if (ring_rewrite(ring, item, deletion) != 0) {
+			while (ring_first(ring) <= seq)
+				ring_drop_oldest(ring);
+		}
+	}
+}
+
 int ring_append(struct ring *ring, const struct ticket_event *event)
 {
 	struct ticket_event *copy;
@@ -126,6 +175,8 @@ int ring_append(struct ring *ring, const struct ticket_event *event)
 	item = ring_item(ring, event->seq);
 	item->event = copy;
 	ring_grow(ring, item, sizeof(*copy) + event->content.n);
+	if (event->kind == EVENT_DELETE)
+		ring_scrub(ring, copy);
 	return 0;
 }
 

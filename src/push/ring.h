@@ -27,7 +27,8 @@ int64_t ring_first(const struct ring *ring);
 
 /*
  * Appends a copy of the event, whose seq must be ring_last() + 1. 0, or -1 when it is not or when out
- * of memory; nothing has changed then.
+ * of memory; nothing has changed then. A deletion takes the content of its message out of every event
+ * and frame that the ring holds; who has taken such a frame before keeps it until it is sent.
  */
 int ring_append(struct ring *ring, const struct ticket_event *event);
 

@@ -1,95 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The statements and the rows. Column lists are macros so that a query and the function that reads
- * its rows, side by side below, cannot drift apart.
- */
+/* The statements about sends, tickets, ranges of events and the deployment. */
 #include "config.h"
 
 #include "store/record.h"
 
 #include <stdlib.h>
 
-/* d: the deployment, t: the ticket's row or nothing; read by take_ticket. */
-#define TICKET_COLUMNS                                                                   \
-	"t.ticket_id IS NOT NULL, d.epoch, t.first_seq, t.last_seq, t.last_public, t.n," \
-	" t.n_public, t.first_n, t.first_n_public, t.hold, t.status, t.title"
-#define TICKET_FROM " FROM bellhop.deployment d LEFT JOIN bellhop.ticket t ON t.ticket_id = $1"
-
-/* e: the event; read by take_event. */
-#define EVENT_COLUMNS                                                                     \
-	"e.seq, e.n, e.n_public, e.prev_public, e.target, e.target_n, e.target_n_public," \
-	" e.rev, e.kind, e.message_kind, e.is_public, e.sender_id, e.sender_name,"        \
-	" e.content, e.uid, e.sent_at, e.edited_at, e.deleted_at, e.deleted_by, e.detail"
-enum { TICKET_COLUMN_COUNT = 12 };
-
-/* ---- rows ---- */
-
-static void take_ticket(struct pg_row *r, struct record_ticket *t)
-{
-	t->is_begun = pg_row_bool(r);
-	t->epoch = pg_row_int(r);
-	t->first_seq = pg_row_int(r);
-	t->last_seq = pg_row_int(r);
-	t->last_public = pg_row_int(r);
-	t->n = pg_row_int(r);
-	t->n_public = pg_row_int(r);
-	t->first_n = pg_row_int(r);
-	t->first_n_public = pg_row_int(r);
-	t->hold = pg_row_bool(r);
-	t->status = pg_row_str(r);
-	t->title = pg_row_str(r);
-	if (!t->is_begun) {
-		t->first_seq = 1;
-		t->status = STR("open");
-	}
-	if (t->epoch < 1 || t->first_seq < 1 || t->last_seq < 0)
-		r->failed = true;
-}
-
-/* Letters and counts that no version of the schema allows mean that the answer is not to be had. */
-static void check_event(struct pg_row *r, const struct ticket_event *e, int message_kind)
-{
-	bool is_of_message = e->kind == EVENT_MESSAGE || e->kind == EVENT_EDIT ||
-			     e->kind == EVENT_DELETE;
-
-	if (!event_kind_is_known(e->kind) || e->seq < 1 || e->n_public < 0 || e->n < e->n_public ||
-	    e->prev_public < 0 || e->prev_public >= e->seq || e->sender_id.p == NULL)
-		r->failed = true;
-	/* An edit outlives its message where retention has taken that one: then there is none. */
-	if (message_kind != 0 && (!is_of_message || !event_message_kind_is_known(message_kind)))
-		r->failed = true;
-	if (message_kind == 0 && e->kind == EVENT_MESSAGE)
-		r->failed = true;
-}
-
-static void take_event(struct pg_row *r, struct str ticket, int64_t epoch, struct ticket_event *e)
-{
-	int message_kind;
-
-	*e = (struct ticket_event){.ticket = ticket, .epoch = epoch};
-	e->seq = pg_row_int(r);
-	e->n = pg_row_int(r);
-	e->n_public = pg_row_int(r);
-	e->prev_public = pg_row_int(r);
-	e->target = pg_row_int(r);
-	e->target_n = pg_row_int(r);
-	e->target_n_public = pg_row_int(r);
-	e->rev = pg_row_int(r);
-	e->kind = (enum event_kind)pg_row_letter(r);
-	message_kind = pg_row_letter(r);
-	e->message_kind = (enum message_kind)message_kind;
-	e->is_public = pg_row_bool(r);
-	e->sender_id = pg_row_str(r);
-	e->sender_name = pg_row_str(r);
-	e->content = pg_row_str(r);
-	e->uid = pg_row_str(r);
-	e->sent_at_ms = pg_row_time_ms(r);
-	e->edited_at_ms = pg_row_time_ms(r);
-	e->deleted_at_ms = pg_row_time_ms(r);
-	e->deleted_by = pg_row_str(r);
-	e->detail = pg_row_str(r);
-	check_event(r, e, message_kind);
-}
+#include "store/record_rows.h"
 
 /* ---- send ---- */
 
@@ -133,11 +50,11 @@ int record_parse_send(const PGresult *result, struct str ticket, struct record_s
 
 	sent.outcome = (enum record_outcome)pg_row_letter(&r);
 	sent.newer = pg_row_int(&r);
-	take_ticket(&r, &sent.ticket);
+	record_rows_ticket(&r, &sent.ticket);
 	switch (sent.outcome) {
 	case RECORD_CREATED:
 	case RECORD_REPLAYED:
-		take_event(&r, ticket, sent.ticket.epoch, &sent.event);
+		record_rows_event(&r, ticket, sent.ticket.epoch, &sent.event);
 		break;
 	case RECORD_NEWER:
 		r.failed = r.failed || sent.newer < 1;
@@ -169,13 +86,13 @@ int record_parse_send(const PGresult *result, struct str ticket, struct record_s
 
 static const struct pg_query query_open = {
 	.name = "open",
-	.sql = "SELECT " TICKET_COLUMNS ","
+	.sql = "SELECT " RECORD_ROWS_TICKET_COLUMNS ","
 	       " p.user_id IS NOT NULL, p.removed_at IS NOT NULL, p.role, coalesce(r.seq, 0),"
 	       " CASE WHEN $3::boolean THEN t.n - greatest(r.n, t.first_n)"
 	       "  - coalesce(newest.own - oldest.own + 1, 0) - gone.n END,"
 	       " CASE WHEN $3::boolean THEN t.n_public - greatest(r.n_public, t.first_n_public)"
 	       "  - coalesce(newest.own_public - oldest.own_public + oldest.is_public::integer, 0)"
-	       "  - gone.n_public END" TICKET_FROM
+	       "  - gone.n_public END" RECORD_ROWS_TICKET_FROM
 	       " LEFT JOIN bellhop.participant p ON p.ticket_id = $1 AND p.user_id = $2"
 	       " LEFT JOIN bellhop.receipt r ON r.ticket_id = $1 AND r.user_id = $2" OWN_LATERAL
 	       " DESC LIMIT 1) newest ON true" OWN_LATERAL " LIMIT 1) oldest ON true"
@@ -209,7 +126,7 @@ int record_parse_open(const PGresult *result, struct record_opened *opened_r)
 	struct record_opened opened = {0};
 	bool is_member, is_removed;
 
-	take_ticket(&r, &opened.ticket);
+	record_rows_ticket(&r, &opened.ticket);
 	is_member = pg_row_bool(&r);
 	is_removed = pg_row_bool(&r);
 	opened.role = pg_row_str(&r);
@@ -296,26 +213,30 @@ int record_parse_participant(const PGresult *result, size_t i,
 
 static const struct pg_query query_page_down = {
 	.name = "page_down",
-	.sql = "SELECT " TICKET_COLUMNS ", " EVENT_COLUMNS TICKET_FROM PAGE_LATERAL
+	.sql = "SELECT " RECORD_ROWS_TICKET_COLUMNS
+	       ", " RECORD_ROWS_EVENT_COLUMNS RECORD_ROWS_TICKET_FROM PAGE_LATERAL
 	       " AND seq < $3 ORDER BY seq DESC LIMIT $4) e ON true WHERE d.is_only ORDER BY e.seq DESC",
 };
 
 static const struct pg_query query_page_up = {
 	.name = "page_up",
-	.sql = "SELECT " TICKET_COLUMNS ", " EVENT_COLUMNS TICKET_FROM PAGE_LATERAL
+	.sql = "SELECT " RECORD_ROWS_TICKET_COLUMNS
+	       ", " RECORD_ROWS_EVENT_COLUMNS RECORD_ROWS_TICKET_FROM PAGE_LATERAL
 	       " AND seq < $3 AND seq > $5 ORDER BY seq LIMIT $4) e ON true WHERE d.is_only ORDER BY e.seq",
 };
 
 static const struct pg_query query_range = {
 	.name = "range",
-	.sql = "SELECT " TICKET_COLUMNS ", " EVENT_COLUMNS TICKET_FROM
+	.sql = "SELECT " RECORD_ROWS_TICKET_COLUMNS
+	       ", " RECORD_ROWS_EVENT_COLUMNS RECORD_ROWS_TICKET_FROM
 	       " LEFT JOIN LATERAL (SELECT * FROM bellhop.event_now WHERE ticket_id = $1"
 	       " AND seq >= $2 AND seq <= $3 ORDER BY seq LIMIT $4) e ON true WHERE d.is_only ORDER BY e.seq",
 };
 
 static const struct pg_query query_tail = {
 	.name = "tail",
-	.sql = "SELECT " TICKET_COLUMNS ", " EVENT_COLUMNS TICKET_FROM
+	.sql = "SELECT " RECORD_ROWS_TICKET_COLUMNS
+	       ", " RECORD_ROWS_EVENT_COLUMNS RECORD_ROWS_TICKET_FROM
 	       " LEFT JOIN LATERAL (SELECT * FROM bellhop.event_now WHERE ticket_id = $1"
 	       " ORDER BY seq DESC LIMIT $2) e ON true WHERE d.is_only ORDER BY e.seq",
 };
@@ -366,7 +287,7 @@ int record_parse_events(const PGresult *result, struct str ticket, struct record
 	struct pg_row r = pg_row_of(result, 0);
 	size_t rows = (size_t)PQntuples(result);
 
-	take_ticket(&r, &events.ticket);
+	record_rows_ticket(&r, &events.ticket);
 	/* The ticket's columns are on every row, also on the one row that has no event. */
 	if (r.failed || pg_row_is_null(&r)) {
 		*events_r = events;
@@ -377,8 +298,8 @@ int record_parse_events(const PGresult *result, struct str ticket, struct record
 		return -1;
 	for (; events.count < rows; events.count++) {
 		r = pg_row_of(result, (int)events.count);
-		pg_row_skip(&r, TICKET_COLUMN_COUNT);
-		take_event(&r, ticket, events.ticket.epoch, &events.events[events.count]);
+		pg_row_skip(&r, RECORD_ROWS_TICKET_COUNT);
+		record_rows_event(&r, ticket, events.ticket.epoch, &events.events[events.count]);
 		if (r.failed) {
 			record_events_deinit(&events);
 			return -1;
@@ -400,7 +321,8 @@ void record_events_deinit(struct record_events *events)
 /* The tickets' rows are asked first: where nothing has happened that is all. */
 static const struct pg_query query_watch = {
 	.name = "watch",
-	.sql = "SELECT d.epoch, e.ticket_id, " EVENT_COLUMNS " FROM bellhop.deployment d LEFT JOIN"
+	.sql = "SELECT d.epoch, e.ticket_id, " RECORD_ROWS_EVENT_COLUMNS
+	       " FROM bellhop.deployment d LEFT JOIN"
 	       " (unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS w(ticket_id, seq, place)"
 	       "  JOIN bellhop.ticket t ON t.ticket_id = w.ticket_id AND t.last_seq > w.seq"
 	       "  CROSS JOIN LATERAL (SELECT * FROM bellhop.event_now n WHERE n.ticket_id = w.ticket_id"
@@ -439,7 +361,7 @@ int record_parse_watch(const PGresult *result, struct record_watched *watched_r)
 		r = pg_row_of(result, (int)watched.count);
 		pg_row_skip(&r, 1);
 		ticket = pg_row_str(&r);
-		take_event(&r, ticket, watched.epoch, &watched.events[watched.count]);
+		record_rows_event(&r, ticket, watched.epoch, &watched.events[watched.count]);
 		if (r.failed) {
 			record_watched_deinit(&watched);
 			return -1;

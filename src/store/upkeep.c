@@ -7,6 +7,11 @@
 #include "store/redis_wire.h"
 #include "store/upkeep.h"
 
+/* In the order in which the functions take them. */
+static const enum redis_key_kind ticket_keys[] = {REDIS_KEY_CHAT, REDIS_KEY_META, REDIS_KEY_WHO};
+
+enum { TICKET_KEYS = sizeof(ticket_keys) / sizeof(ticket_keys[0]) };
+
 size_t upkeep_put_library(struct buf *b, struct str code)
 {
 	redis_wire_put(b, 4,
@@ -46,22 +51,23 @@ size_t upkeep_put_marks(struct buf *b, const struct redis_keys *keys,
 }
 
 size_t upkeep_put_trim(struct buf *b, const struct redis_keys *keys, struct str ticket,
-		       int64_t committed_seq, const struct upkeep_window *window)
+		       const struct upkeep_window *window)
 {
-	static const enum redis_key_kind kinds[] = {REDIS_KEY_CHAT, REDIS_KEY_META, REDIS_KEY_WHO};
-	const int64_t args[] = {committed_seq, window->events, window->age_ms,
-				window->bytes, window->min,    window->idle_ms};
+	const int64_t args[] = {window->committed_seq, window->events, window->age_ms,
+				window->bytes,	       window->min,    window->idle_ms,
+				window->first_seq};
+	const size_t nargs = sizeof(args) / sizeof(args[0]);
 	struct redis_key key;
 
-	redis_wire_begin(b, 12);
+	redis_wire_begin(b, 6 + nargs);
 	redis_wire_arg(b, STR("FCALL"));
 	redis_wire_arg(b, STR(HOT_LIBRARY "_trim"));
 	redis_wire_arg(b, STR("3"));
-	for (size_t i = 0; i < 3; i++) {
-		redis_keys_ticket(keys, kinds[i], ticket, &key);
+	for (size_t i = 0; i < TICKET_KEYS; i++) {
+		redis_keys_ticket(keys, ticket_keys[i], ticket, &key);
 		redis_wire_arg(b, key.name);
 	}
-	for (size_t i = 0; i < 6; i++)
+	for (size_t i = 0; i < nargs; i++)
 		redis_wire_arg_i64(b, args[i]);
 	return 1;
 }
@@ -110,6 +116,19 @@ int upkeep_parse_scan(const redisReply *reply, struct upkeep_scan *scan_r)
 	memcpy(scan_r->cursor, cursor->str, cursor->len + 1);
 	scan_r->keys = keys;
 	return 0;
+}
+
+size_t upkeep_put_forget(struct buf *b, const struct redis_keys *keys, struct str ticket)
+{
+	struct redis_key key;
+
+	redis_wire_begin(b, 4);
+	redis_wire_arg(b, STR("UNLINK"));
+	for (size_t i = 0; i < TICKET_KEYS; i++) {
+		redis_keys_ticket(keys, ticket_keys[i], ticket, &key);
+		redis_wire_arg(b, key.name);
+	}
+	return 1;
 }
 
 size_t upkeep_put_unlink(struct buf *b, struct str key)

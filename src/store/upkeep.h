@@ -44,15 +44,18 @@ struct upkeep_window {
 	int64_t bytes;
 	int64_t min;	 /* this many stay, whatever the others say */
 	int64_t idle_ms; /* a ticket that nobody wrote to or loaded for so long leaves Redis */
+	/* of one ticket */
+	int64_t first_seq; /* retention has erased what is below: it goes, whatever the others say */
+	/*
+	 * What PostgreSQL is known to have committed: nothing above it is touched, and an idle ticket
+	 * is dropped only if its tail is exactly this.
+	 */
+	int64_t committed_seq;
 };
 
-/*
- * Trims one ticket to the window, a bounded number of events a call. committed_seq: what PostgreSQL is
- * known to have committed; nothing above it is touched, and an idle ticket is dropped only if its tail
- * is exactly this. One reply.
- */
+/* Trims one ticket to the window, a bounded number of events a call. One reply. */
 size_t upkeep_put_trim(struct buf *b, const struct redis_keys *keys, struct str ticket,
-		       int64_t committed_seq, const struct upkeep_window *window);
+		       const struct upkeep_window *window);
 
 struct upkeep_trimmed {
 	int64_t removed; /* events */
@@ -79,6 +82,9 @@ struct upkeep_scan {
 
 /* 0, or -1 on an error or an odd reply. The keys are borrowed from the reply. */
 int upkeep_parse_scan(const redisReply *reply, struct upkeep_scan *scan_r);
+
+/* Deletes all keys of a ticket at once, as if it had never been here. One reply. */
+size_t upkeep_put_forget(struct buf *b, const struct redis_keys *keys, struct str ticket);
 
 /* Deletes one key, whatever it is. One reply. */
 size_t upkeep_put_unlink(struct buf *b, struct str key);

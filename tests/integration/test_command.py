@@ -55,24 +55,6 @@ class Tail:
 
 
 @pytest.fixture
-def database(stack):
-    """The URL of an empty database of the daemons' role."""
-    url = urllib.parse.urlsplit(stack.env["DATABASE_URL"])
-    name = f"t_{uuid.uuid4().hex}"
-    password = (stack.dir / "secret" / "admin.password").read_text().strip()
-    admin = psycopg2.connect(
-        host=url.hostname, port=url.port, user="admin", password=password, dbname="postgres"
-    )
-    admin.autocommit = True
-    with admin.cursor() as cursor:
-        cursor.execute(f"CREATE DATABASE {name} OWNER {url.username}")
-    yield url._replace(path=f"/{name}").geturl()
-    with admin.cursor() as cursor:
-        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    admin.close()
-
-
-@pytest.fixture
 def migrate(stack, database):
     def run(*arguments, sql_dir=SQL):
         settings = {"DATABASE_URL": database, "BELLHOP_SQL_DIR": str(sql_dir)}

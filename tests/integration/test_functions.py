@@ -86,8 +86,8 @@ def load(r, events, asked_at=None, fresh=0, status="open", title="", people=()):
     )
 
 
-def trim(r, committed, events=1000, age=10**12, size=10**9, least=50, idle=10**9):
-    return r.fcall("bellhop_1_trim", 3, *KEYS, committed, events, age, size, least, idle)
+def trim(r, committed, events=1000, age=10**12, size=10**9, least=50, idle=10**9, first=1):
+    return r.fcall("bellhop_1_trim", 3, *KEYS, committed, events, age, size, least, idle, first)
 
 
 def ids(r):
@@ -212,12 +212,13 @@ def delete(target, seq, **fields):
 
 def test_a_deletion_takes_the_text_out_of_the_stream(loaded):
     push(loaded, *event(6, kind="e", n=5, target=2, uid="u2", content="text 2 again", rev=2))
-    assert push(loaded, *delete(2, 7)) == "OK"
+    assert push(loaded, *delete(2, 7, rev=2, edited_at=SENT_AT)) == "OK"
     assert ids(loaded) == [f"{seq}-0" for seq in range(1, 8)]
     entries = dict(loaded.xrange(CHAT))
     for seq in (2, 6, 7):
-        assert "content" not in entries[f"{seq}-0"]
-        assert entries[f"{seq}-0"]["deleted_by"] == "ann"
+        fields = entries[f"{seq}-0"]
+        assert "content" not in fields
+        assert (fields["deleted_by"], fields["rev"], fields["edited_at"]) == ("ann", "2", str(SENT_AT))
     assert entries["3-0"]["content"] == "text 3"
     assert b"text 2" not in loaded.execute_command("DUMP", CHAT, NEVER_DECODE=True)
     size = sum(len(name) + len(value) for fields in entries.values() for name, value in fields.items())
@@ -409,6 +410,18 @@ def test_trim_touches_nothing_that_is_not_committed(long_ticket):
     assert ids(long_ticket)[0] == "101-0"
 
 
+def test_trim_takes_what_the_record_has_erased(long_ticket):
+    assert trim(long_ticket, 300, first=281) == [280, 0]
+    assert trim(long_ticket, 300, first=281) == [0, 0]
+    assert trim(long_ticket, 290, first=301) == [10, 0], "what is not committed stays"
+    assert trim(long_ticket, 300, first=301) == [10, 1], "nothing is left"
+
+
+def test_an_older_archiver_says_nothing_of_what_was_erased(long_ticket):
+    arguments = (300, 120, 10**12, 10**9, 50, 10**9)
+    assert long_ticket.fcall("bellhop_1_trim", 3, *KEYS, *arguments) == [180, 0]
+
+
 def test_one_trim_is_bounded(r):
     for first in range(1, 1001, 200):
         load(r, [event(seq) for seq in range(first, first + 200)])
@@ -422,6 +435,12 @@ def test_an_idle_ticket_leaves(loaded):
     assert trim(loaded, 4, idle=1000) == [0, 0], "its tail is not what was committed"
     assert trim(loaded, 5, idle=1000) == [5, 1]
     assert loaded.keys() == []
+
+
+def test_an_edit_of_an_old_message_is_activity(loaded):
+    before = now(loaded)
+    push(loaded, *event(6, kind="e", n=5, target=2, uid="u2", content="text 2 again", rev=2, sent_at=1))
+    assert int(loaded.hget(META, "used")) >= before
 
 
 def test_trim_of_nothing(r):

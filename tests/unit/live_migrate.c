@@ -35,36 +35,37 @@ static void applying(void **state)
 	const struct str sql =
 		STR("CREATE TABLE bellhop.extra (a integer);\n"
 		    "SELECT pg_sleep(1.6); -- longer than the role's time-out\n"
-		    "INSERT INTO bellhop.migration (version, name) VALUES (2, 'extra')");
+		    "INSERT INTO bellhop.migration (version, name) VALUES (1000, 'extra')");
 	const struct str broken = STR("CREATE TABLE bellhop.half (a integer); SELEKT;");
 	struct pg_conn *c = connect_unchecked();
 	struct migrate_applied last;
 	char checksum[MIGRATE_CHECKSUM_SIZE];
+	size_t count;
 
 	(void)state;
-	assert_int_equal(count_applied(c, &last), 1);
-	assert_int_equal(last.version, 1);
-	assert_string_equal(last.name, "first_light");
+	/* live_pg.sh has applied them all, and psql leaves no checksum. */
+	count = count_applied(c, &last);
+	assert_int_equal(last.version, count);
 	assert_string_equal(last.checksum, "");
-	assert_int_equal(migrate_adopt(c, 1, STR("text"), live_pg_deadline()), ERR_NONE);
-	assert_int_equal(count_applied(c, &last), 1);
+	assert_int_equal(migrate_adopt(c, last.version, STR("text"), live_pg_deadline()), ERR_NONE);
+	assert_int_equal(count_applied(c, &last), count);
 	migrate_checksum(STR("text"), checksum);
 	assert_string_equal(last.checksum, checksum);
 
-	assert_int_equal(migrate_apply(c, 2, broken, live_pg_deadline()), ERR_REFUSED);
+	assert_int_equal(migrate_apply(c, 1000, broken, live_pg_deadline()), ERR_REFUSED);
 	assert_string_equal(pg_conn_sqlstate(c), "42601");
 	assert_int_equal(live_pg_number("SELECT count(*) FROM pg_class WHERE relname = 'half'"), 0);
-	assert_int_equal(migrate_apply(c, 2, (struct str){"\0", 1}, live_pg_deadline()),
+	assert_int_equal(migrate_apply(c, 1000, (struct str){"\0", 1}, live_pg_deadline()),
 			 ERR_INVALID);
 
-	assert_int_equal(migrate_apply(c, 2, sql, live_pg_deadline()), ERR_NONE);
-	assert_int_equal(count_applied(c, &last), 2);
+	assert_int_equal(migrate_apply(c, 1000, sql, live_pg_deadline()), ERR_NONE);
+	assert_int_equal(count_applied(c, &last), count + 1);
 	migrate_checksum(sql, checksum);
 	assert_string_equal(last.checksum, checksum);
 	/* Somebody else was faster: refused, and nothing is left half-way. */
-	assert_int_equal(migrate_apply(c, 2, sql, live_pg_deadline()), ERR_REFUSED);
-	assert_int_equal(count_applied(c, &last), 2);
-	live_pg_run("DROP TABLE bellhop.extra; DELETE FROM bellhop.migration WHERE version = 2");
+	assert_int_equal(migrate_apply(c, 1000, sql, live_pg_deadline()), ERR_REFUSED);
+	assert_int_equal(count_applied(c, &last), count + 1);
+	live_pg_run("DROP TABLE bellhop.extra; DELETE FROM bellhop.migration WHERE version = 1000");
 	pg_conn_free(c);
 }
 

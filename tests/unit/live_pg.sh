@@ -38,11 +38,13 @@ export LIVE_PG_DIR="$dir" PGOPTIONS="--client-min-messages=warning"
 psql="psql -X -q -h $dir -p 5432 -v ON_ERROR_STOP=1"
 $psql -U postgres -d postgres -f "$src/sql/roles.sql"
 $psql -U postgres -d postgres -c 'CREATE DATABASE bellhop OWNER bellhop'
-$psql -U bellhop -d bellhop -1 -f "$src/sql/0001_first_light.sql"
+for migration in "$src"/sql/[0-9]*.sql; do
+	$psql -U bellhop -d bellhop -1 -f "$migration"
+done
 unset PGOPTIONS
 
 status=0
-for program in live_record live_pg_conn live_pg_async live_migrate; do
+for program in live_record live_record_edit live_pg_conn live_pg_async live_migrate; do
 	"$here/$program" || status=1
 done
 exit $status

@@ -64,10 +64,13 @@ static void make_change(struct ticket_event *event, int64_t target, bool is_dele
 		now->deleted_at_ms = event->seq;
 		now->deleted_by = STR("boss");
 		now->content = (struct str){0};
-		/* Pushing a deletion scrubs what the stream holds of it. */
+		/* Pushing a deletion scrubs what the stream holds of it, at the least. */
 		for (int64_t seq = target; seq < event->seq; seq++) {
-			if (seq == target || model.events[seq].target == target)
-				model.events[seq].content = (struct str){0};
+			if (seq != target && model.events[seq].target != target)
+				continue;
+			model.events[seq].content = (struct str){0};
+			model.events[seq].deleted_at_ms = now->deleted_at_ms;
+			model.events[seq].deleted_by = now->deleted_by;
 		}
 	} else {
 		now->rev++;

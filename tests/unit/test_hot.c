@@ -338,7 +338,8 @@ static void test_counts_of_replies(void **state)
 	n += upkeep_put_library(&b, STR("#!lua"));
 	n += upkeep_put_probe(&b);
 	n += upkeep_put_marks(&b, &keys, &(struct upkeep_marks){.first = 3, .n = 2, .was = was});
-	n += upkeep_put_trim(&b, &keys, STR("T-1"), 5, &(struct upkeep_window){.events = 1});
+	n += upkeep_put_trim(&b, &keys, STR("T-1"),
+			     &(struct upkeep_window){.events = 1, .committed_seq = 5});
 	n += upkeep_put_scan(&b, &keys, "0", 10);
 	n += upkeep_put_unlink(&b, STR("k"));
 	assert_int_equal(count_commands(&b), n);

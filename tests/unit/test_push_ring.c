@@ -98,6 +98,48 @@ static void a_frame_is_made_once_for_each_viewer(void **state)
 	ring_free(ring);
 }
 
+static bool tells(struct frame *frame, const char *text)
+{
+	assert_non_null(frame);
+	return memmem(frame->bytes, frame->len, text, strlen(text)) != NULL;
+}
+
+static void a_deletion_takes_the_content_out(void **state)
+{
+	struct push_events ticket = {.epoch = 1};
+	struct ring *ring = ring_new(16, 1 << 20);
+	struct ticket_event events[4];
+
+	(void)state;
+	events[0] = push_events_next(&ticket, false);
+	events[1] = push_events_next(&ticket, false);
+	events[2] = push_events_next(&ticket, false);
+	events[2].kind = EVENT_EDIT;
+	events[2].target = 1;
+	events[2].rev = 2;
+	events[2].content = STR("an edited text");
+	events[3] = events[2];
+	events[3].kind = EVENT_DELETE;
+	events[3].seq = 4;
+	events[3].content = (struct str){0};
+	events[3].deleted_at_ms = 5;
+	events[3].deleted_by = STR("ann");
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(ring_append(ring, &events[i]), 0);
+		assert_true(tells(ring_frame(ring, i + 1, MESSAGE_FOR_STAFF), "text\""));
+	}
+	assert_int_equal(ring_append(ring, &events[3]), 0);
+	for (int seq = 1; seq <= 4; seq++) {
+		struct frame *frame = ring_frame(ring, seq, MESSAGE_FOR_STAFF);
+
+		assert_int_equal(tells(frame, "some text"), seq == 2);
+		assert_false(tells(frame, "an edited text"));
+		assert_int_equal(tells(frame, "\"deleted_by\":\"ann\""), seq != 2);
+		assert_int_equal(tells(frame, "\"rev\":2"), seq != 2);
+	}
+	ring_free(ring);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -105,6 +147,7 @@ int main(void)
 		cmocka_unit_test(the_oldest_leave_first),
 		cmocka_unit_test(bytes_are_bounded_but_the_newest_stays),
 		cmocka_unit_test(a_frame_is_made_once_for_each_viewer),
+		cmocka_unit_test(a_deletion_takes_the_content_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

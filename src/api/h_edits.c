@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Edits and deletions: the record first, then Redis, then the answer; and what the record kept. */
+#include "config.h"
+
+#include "api/h_edits.h"
+
+#include "api/call.h"
+#include "base/clock.h"
+#include "store/record_edit.h"
+#include "web/json_write.h"
+#include "web/query.h"
+
+/* ---- changing ---- */
+
+static void answer_outcome(struct call *call, const struct record_changed *changed)
+{
+	switch (changed->outcome) {
+	case RECORD_CHANGE_MADE:
+		stores_push(call->stores, &changed->event, (struct str){0}, &call->log);
+		call_answer_message(call, 200, &changed->event);
+		break;
+	case RECORD_CHANGE_NONE:
+		call_answer_message(call, 200, &changed->event);
+		break;
+	case RECORD_CHANGE_NOT_A_PARTICIPANT:
+		call_refuse(call, PROBLEM_NOT_A_PARTICIPANT, NULL);
+		break;
+	case RECORD_CHANGE_ABSENT:
+		call_refuse(call, PROBLEM_NOT_FOUND, "no such message");
+		break;
+	case RECORD_CHANGE_FORBIDDEN:
+		call_refuse(call, PROBLEM_FORBIDDEN, "this message is not yours to change");
+		break;
+	case RECORD_CHANGE_DELETED:
+		call_refuse(call, PROBLEM_DELETED, "a deleted message cannot be edited");
+		break;
+	case RECORD_CHANGE_STALE:
+		call_refuse(call, PROBLEM_STALE_REVISION,
+			    "the message has another revision than If-Match says");
+		break;
+	case RECORD_CHANGE_ON_HOLD:
+		call_refuse(call, PROBLEM_ON_HOLD, "nothing may be deleted from this ticket");
+		break;
+	}
+}
+
+static void refuse_failure(struct call *call, enum err err)
+{
+	log_warn(&call->log, "change not stored, or not known to be",
+		 LOG_STR("reason", err_text(err)));
+	switch (err) {
+	case ERR_INVALID:
+	case ERR_PROTOCOL:
+	case ERR_MEMORY:
+		call_refuse(call, PROBLEM_INTERNAL, NULL);
+		break;
+	default:
+		/* Whether it happened or not: a change that was made is not made again. */
+		call_refuse_unavailable(call, "the change may not be stored; ask for it again");
+		break;
+	}
+}
+
+/* content p NULL: a deletion. */
+static void handle_change(struct call *call, struct str content)
+{
+	struct record_change change = {
+		.ticket = call_ticket(call),
+		.seq = call->route.seq,
+		.user = call->who.user_id,
+		.role = str_of(ids_role_text(call->who.role)),
+		.content = content,
+		.grant = call_grant(call),
+	};
+	struct record_changed changed;
+	struct pg_stmt stmt;
+	PGresult *result = NULL;
+	bool is_repeat;
+	enum err err;
+
+	if (call_if_match(call, 1, "If-Match has to be the rev of the message in quotes",
+			  &change.if_match) != 0)
+		return;
+	record_edit_put(&stmt, &change);
+	/* A repeat that finds its first try made pushes nothing: that is left to the sweep. */
+	err = stores_pg_repeatable(call->stores, &stmt, stores_pg_deadline(call->stores), &result,
+				   &is_repeat);
+	if (err == ERR_NONE && record_edit_parse(result, change.ticket, &changed) != 0)
+		err = ERR_PROTOCOL;
+	if (err == ERR_NONE) {
+		stores_learn_epoch(call->stores, changed.epoch);
+		answer_outcome(call, &changed);
+	} else {
+		refuse_failure(call, err);
+	}
+	PQclear(result);
+	pg_stmt_deinit(&stmt);
+}
+
+void h_edits_edit(struct call *call)
+{
+	const struct json_read_value *value = json_read_find(json_read_root(call->json), "content");
+	const char *fault;
+
+	if (value == NULL)
+		fault = "is missing";
+	else if (!json_read_is_string(value))
+		fault = "has to be a string";
+	else
+		fault = message_content_fault(json_read_str(value));
+	if (fault != NULL)
+		call_refuse_field(call, "/content", fault);
+	else
+		handle_change(call, json_read_str(value));
+}
+
+void h_edits_delete(struct call *call)
+{
+	handle_change(call, (struct str){0});
+}
+
+/* ---- former texts ---- */
+
+/* 0, or -1 after a refusal. */
+static int read_before(struct call *call, int64_t *before_r)
+{
+	const char *fault;
+	struct query q;
+	enum query_int found;
+
+	*before_r = 0;
+	switch (query_parse(&q, call->request.query, &fault)) {
+	case QUERY_OK:
+		break;
+	case QUERY_BAD:
+		call_refuse(call, PROBLEM_INVALID_FIELD, fault);
+		return -1;
+	case QUERY_MEMORY:
+		call_refuse(call, PROBLEM_INTERNAL, NULL);
+		return -1;
+	}
+	found = query_int(&q, "before", 1, INT64_MAX, before_r);
+	query_deinit(&q);
+	if (found != QUERY_INT_BAD)
+		return 0;
+	call_refuse(call, PROBLEM_INVALID_FIELD, "before has to be a rev");
+	return -1;
+}
+
+static int write_revision(struct json_write *j, const PGresult *result, size_t i)
+{
+	struct record_revision revision;
+	char at[CLOCK_TEXT_SIZE];
+
+	if (record_edit_parse_revision(result, i, &revision) != 0)
+		return -1;
+	clock_format(revision.edited_at_ms, at);
+	json_write_open_object(j);
+	json_write_member_int(j, "rev", revision.rev);
+	json_write_member_str(j, "content", revision.content);
+	json_write_member_cstr(j, "edited_at", at);
+	json_write_member_str(j, "edited_by", revision.edited_by);
+	json_write_close(j);
+	return 0;
+}
+
+static void answer_revisions(struct call *call, const PGresult *result)
+{
+	struct json_write j;
+	bool is_there, is_good;
+	size_t count;
+
+	if (record_edit_parse_revisions(result, &is_there, &count) != 0) {
+		call_refuse(call, PROBLEM_INTERNAL, NULL);
+		return;
+	}
+	if (!is_there) {
+		call_refuse(call, PROBLEM_NOT_FOUND, "no such message");
+		return;
+	}
+	reply_json(&call->reply, 200);
+	json_write_init(&j, &call->reply.body);
+	json_write_open_object(&j);
+	json_write_member_array(&j, "revisions");
+	is_good = true;
+	for (size_t i = 0; i < count && is_good; i++)
+		is_good = write_revision(&j, result, i) == 0;
+	json_write_close(&j);
+	json_write_close(&j);
+	if (!is_good || json_write_finish(&j) != 0)
+		call_refuse(call, PROBLEM_INTERNAL, NULL);
+}
+
+void h_edits_revisions(struct call *call)
+{
+	struct pg_stmt stmt;
+	PGresult *result = NULL;
+	int64_t before;
+
+	if (call->who.role != ROLE_ADMIN) {
+		call_refuse(call, PROBLEM_FORBIDDEN, "this is for admins");
+		return;
+	}
+	if (read_before(call, &before) != 0)
+		return;
+	record_edit_put_revisions(&stmt, call_ticket(call), call->route.seq, before);
+	if (stores_pg(call->stores, &stmt, stores_pg_deadline(call->stores), &result) == ERR_NONE)
+		answer_revisions(call, result);
+	else
+		call_refuse_unavailable(call, "the record is away");
+	PQclear(result);
+	pg_stmt_deinit(&stmt);
+}

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The statements that walk over the whole record. */
+#include "config.h"
+
+#include "store/record_copy.h"
+
+static const struct pg_query query_tickets = {
+	.name = "copy_tickets",
+	.sql = "SELECT ticket_id FROM bellhop.ticket WHERE ticket_id > $1 ORDER BY ticket_id LIMIT $2",
+};
+
+void record_copy_put_tickets(struct pg_stmt *stmt, struct str after)
+{
+	pg_stmt_init(stmt, &query_tickets);
+	pg_stmt_text(stmt, after);
+	pg_stmt_int(stmt, RECORD_LIMIT_MAX);
+}
+
+size_t record_copy_count_tickets(const PGresult *result)
+{
+	return (size_t)PQntuples(result);
+}
+
+int record_copy_parse_ticket(const PGresult *result, size_t i, struct str *ticket_r)
+{
+	struct pg_row r = pg_row_of(result, (int)i);
+
+	*ticket_r = pg_row_str(&r);
+	return r.failed || ticket_r->p == NULL ? -1 : 0;
+}
+
+/*
+ * b: the sender's message before this one; where retention took it, there is nothing to compare with.
+ * m: the message that an edit or deletion names; it may be gone the same way.
+ */
+static const struct pg_query query_audit = {
+	.name = "copy_audit",
+	.sql = "SELECT e.seq, e.n, e.n_public, e.prev_public, e.kind = 'm', e.is_public,"
+	       " e.kind <> 'm' OR CASE WHEN b.own IS NULL"
+	       "  THEN t.first_seq > 1 OR e.own = 1 AND e.own_public = e.is_public::integer"
+	       "  ELSE e.own = b.own + 1 AND e.own_public = b.own_public + e.is_public::integer END,"
+	       " e.target IS NULL OR e.target < t.first_seq OR m.seq IS NOT NULL AND m.kind = 'm'"
+	       "  AND m.seq < e.seq AND m.is_public = e.is_public AND m.rev >= e.rev"
+	       "  AND (e.kind <> 'd' OR m.deleted_at IS NOT NULL),"
+	       " e.kind <> 'm' OR (e.is_public = (e.message_kind <> 'n')"
+	       "  AND CASE WHEN e.deleted_at IS NULL THEN e.content IS NOT NULL"
+	       "  ELSE e.content IS NULL AND e.digest IS NULL AND NOT EXISTS (SELECT FROM"
+	       "   bellhop.revision v WHERE v.ticket_id = $1 AND v.seq = e.seq) END),"
+	       " t.first_seq, t.first_n, t.first_n_public"
+	       " FROM bellhop.ticket t JOIN bellhop.event e ON e.ticket_id = $1"
+	       " LEFT JOIN LATERAL (SELECT * FROM bellhop.event x WHERE x.ticket_id = $1"
+	       "  AND x.seq = e.target LIMIT 1) m ON true"
+	       " LEFT JOIN LATERAL (SELECT x.own, x.own_public FROM bellhop.event x"
+	       "  WHERE x.ticket_id = $1 AND x.sender_id = e.sender_id AND x.kind = 'm'"
+	       "  AND x.seq < e.seq ORDER BY x.seq DESC LIMIT 1) b ON e.kind = 'm'"
+	       " WHERE t.ticket_id = $1 AND e.seq > $2 AND e.seq <= $3 ORDER BY e.seq LIMIT $4",
+};
+
+void record_copy_put_audit(struct pg_stmt *stmt, struct str ticket, int64_t after_seq, int64_t to)
+{
+	pg_stmt_init(stmt, &query_audit);
+	pg_stmt_text(stmt, ticket);
+	pg_stmt_int(stmt, after_seq);
+	pg_stmt_int(stmt, to);
+	pg_stmt_int(stmt, RECORD_LIMIT_MAX);
+}
+
+size_t record_copy_count_audit(const PGresult *result)
+{
+	return (size_t)PQntuples(result);
+}
+
+int record_copy_parse_audit(const PGresult *result, size_t i, struct record_audit *audit_r)
+{
+	struct pg_row r = pg_row_of(result, (int)i);
+	struct record_audit audit;
+
+	audit.seq = pg_row_int(&r);
+	audit.n = pg_row_int(&r);
+	audit.n_public = pg_row_int(&r);
+	audit.prev_public = pg_row_int(&r);
+	audit.is_message = pg_row_bool(&r);
+	audit.is_public = pg_row_bool(&r);
+	audit.is_own_right = pg_row_bool(&r);
+	audit.is_target_right = pg_row_bool(&r);
+	audit.is_state_right = pg_row_bool(&r);
+	audit.first_seq = pg_row_int(&r);
+	audit.first_n = pg_row_int(&r);
+	audit.first_n_public = pg_row_int(&r);
+	if (r.failed)
+		return -1;
+	*audit_r = audit;
+	return 0;
+}
+
+static const struct pg_query query_receipts = {
+	.name = "copy_receipts",
+	.sql = "SELECT r.user_id, r.seq FROM bellhop.receipt r"
+	       " JOIN bellhop.ticket t ON t.ticket_id = $1"
+	       " LEFT JOIN bellhop.event e ON e.ticket_id = $1 AND e.seq = r.seq"
+	       " WHERE r.ticket_id = $1 AND (r.seq > t.last_seq OR r.seq >= t.first_seq"
+	       "  AND (e.n, e.n_public) IS DISTINCT FROM (r.n, r.n_public))"
+	       " ORDER BY r.user_id LIMIT $2",
+};
+
+void record_copy_put_receipts(struct pg_stmt *stmt, struct str ticket)
+{
+	pg_stmt_init(stmt, &query_receipts);
+	pg_stmt_text(stmt, ticket);
+	pg_stmt_int(stmt, RECORD_LIMIT_MAX);
+}
+
+size_t record_copy_count_receipts(const PGresult *result)
+{
+	return (size_t)PQntuples(result);
+}
+
+int record_copy_parse_receipt(const PGresult *result, size_t i, struct str *user_r, int64_t *seq_r)
+{
+	struct pg_row r = pg_row_of(result, (int)i);
+
+	*user_r = pg_row_str(&r);
+	*seq_r = pg_row_int(&r);
+	return r.failed || user_r->p == NULL ? -1 : 0;
+}
+
+/* ---- export and import ---- */
+
+static const struct pg_query query_total = {
+	.name = "copy_total",
+	.sql = "SELECT clock_timestamp(), coalesce(sum(last_seq - first_seq + 1), 0)::bigint"
+	       " FROM bellhop.ticket WHERE CASE WHEN $1::text = '' THEN ticket_id > $2"
+	       " ELSE ticket_id = $1 END",
+};
+
+void record_copy_put_total(struct pg_stmt *stmt, struct str ticket, struct str after)
+{
+	pg_stmt_init(stmt, &query_total);
+	pg_stmt_text(stmt, ticket);
+	pg_stmt_text(stmt, after);
+}
+
+int record_copy_parse_total(const PGresult *result, int64_t *now_us_r, int64_t *events_r)
+{
+	struct pg_row r = pg_row_of(result, 0);
+
+	*now_us_r = pg_row_time_us(&r);
+	*events_r = pg_row_int(&r);
+	return r.failed ? -1 : 0;
+}
+
+/* A row as a line: what is NULL is left out, content is text. */
+#define LINE(row, type)                                                            \
+	"jsonb_strip_nulls(to_jsonb(" row ") || jsonb_build_object('type', '" type \
+	"', 'content', convert_from(" row ".content, 'UTF8')))::text"
+
+/*
+ * So many events of the greatest size are read at once. What belongs to one is looked up with LIMIT, lest
+ * the planner join it with the whole ticket.
+ */
+enum { EXPORT_LIMIT = 200 };
+
+static const struct pg_query query_events = {
+	.name = "copy_events",
+	.sql = "SELECT e.seq, " LINE("e", "event") ", CASE WHEN m.seq IS NOT NULL THEN " LINE("m", "event") " END, CASE WHEN v.seq IS NOT NULL THEN " LINE(
+		"v",
+		"revision") " END FROM (SELECT * FROM bellhop.event WHERE ticket_id = $1 AND seq > $2"
+			    "  ORDER BY seq LIMIT $4) e"
+			    " LEFT JOIN LATERAL (SELECT * FROM bellhop.event x WHERE x.ticket_id = $1"
+			    "  AND x.seq = e.target LIMIT 1) m ON e.sent_at >= $3"
+			    " LEFT JOIN LATERAL (SELECT * FROM bellhop.revision x WHERE x.ticket_id = $1"
+			    "  AND x.seq = e.target AND x.rev = e.rev - 1 LIMIT 1) v ON e.kind = 'e'"
+			    " ORDER BY e.seq",
+};
+
+void record_copy_put_events(struct pg_stmt *stmt, const struct record_copy_range *range)
+{
+	pg_stmt_init(stmt, &query_events);
+	pg_stmt_text(stmt, range->ticket);
+	pg_stmt_int(stmt, range->after_seq);
+	pg_stmt_time(stmt, range->since_us);
+	pg_stmt_int(stmt, EXPORT_LIMIT);
+}
+
+size_t record_copy_count_events(const PGresult *result)
+{
+	return (size_t)PQntuples(result);
+}
+
+int record_copy_parse_event(const PGresult *result, size_t i, struct record_copied *copied_r)
+{
+	struct pg_row r = pg_row_of(result, (int)i);
+
+	copied_r->seq = pg_row_int(&r);
+	copied_r->event = pg_row_str(&r);
+	copied_r->target = pg_row_str(&r);
+	copied_r->revision = pg_row_str(&r);
+	return r.failed || copied_r->event.p == NULL ? -1 : 0;
+}
+
+static const struct pg_query query_people = {
+	.name = "copy_people",
+	.sql = "SELECT jsonb_strip_nulls(to_jsonb(p) || '{\"type\": \"participant\"}')::text"
+	       " FROM bellhop.participant p WHERE p.ticket_id = $1 UNION ALL"
+	       " SELECT (to_jsonb(r) || '{\"type\": \"receipt\"}')::text"
+	       " FROM bellhop.receipt r WHERE r.ticket_id = $1",
+};
+
+void record_copy_put_people(struct pg_stmt *stmt, struct str ticket)
+{
+	pg_stmt_init(stmt, &query_people);
+	pg_stmt_text(stmt, ticket);
+}
+
+size_t record_copy_count_people(const PGresult *result)
+{
+	return (size_t)PQntuples(result);
+}
+
+int record_copy_parse_person(const PGresult *result, size_t i, struct str *line_r)
+{
+	struct pg_row r = pg_row_of(result, (int)i);
+
+	*line_r = pg_row_str(&r);
+	return r.failed || line_r->p == NULL ? -1 : 0;
+}
+
+static const struct pg_query query_ticket = {
+	.name = "copy_ticket",
+	.sql = "SELECT CASE WHEN t.last_seq <= greatest($2, t.first_seq - 1) THEN"
+	       " jsonb_strip_nulls(to_jsonb(t) || '{\"type\": \"ticket\"}')::text END"
+	       " FROM bellhop.ticket t WHERE t.ticket_id = $1",
+};
+
+void record_copy_put_ticket(struct pg_stmt *stmt, struct str ticket, int64_t seq)
+{
+	pg_stmt_init(stmt, &query_ticket);
+	pg_stmt_text(stmt, ticket);
+	pg_stmt_int(stmt, seq);
+}
+
+int record_copy_parse_row(const PGresult *result, bool *is_there_r, struct str *line_r)
+{
+	struct pg_row r = pg_row_of(result, 0);
+
+	*is_there_r = PQntuples(result) == 1;
+	*line_r = *is_there_r ? pg_row_str(&r) : (struct str){0};
+	return *is_there_r && r.failed ? -1 : 0;
+}
+
+/* The lines of a type as rows of its table. */
+#define ROWS(table, json)                                                                 \
+	" FROM l CROSS JOIN LATERAL jsonb_populate_record(NULL::bellhop." table ", " json \
+	") r WHERE l.type = '" table "'"
+#define WITH_CONTENT                                     \
+	"l.j || jsonb_build_object('content', '\\x' || " \
+	"encode(convert_to(l.j->>'content', 'UTF8'), 'hex'))"
+#define UNLESS_CLASH " NOT EXISTS (SELECT FROM clash)"
+
+/* Of several lines about one row the last one counts. A deletion that was made here is not undone. */
+static const struct pg_query query_import = {
+	.name = "copy_import",
+	.sql = "WITH l AS MATERIALIZED (SELECT x.j, x.j->>'type' AS type, x.i"
+	       "  FROM jsonb_array_elements($1::text::jsonb) WITH ORDINALITY x(j, i)),"
+	       " e AS MATERIALIZED (SELECT DISTINCT ON (r.ticket_id, r.seq) r.*" ROWS(
+		       "event",
+		       WITH_CONTENT) " ORDER BY r.ticket_id, r.seq, l.i DESC),"
+				     " clash AS MATERIALIZED (SELECT e.ticket_id, e.seq FROM e"
+				     "  CROSS JOIN LATERAL (SELECT * FROM bellhop.event x WHERE x.ticket_id = e.ticket_id"
+				     "   AND x.seq = e.seq LIMIT 1) o"
+				     "  WHERE (o.kind, o.n, o.n_public, o.sender_id, o.uid, o.target) IS DISTINCT FROM"
+				     "  (e.kind, e.n, e.n_public, e.sender_id, e.uid, e.target) LIMIT 1),"
+				     " event_in AS (INSERT INTO bellhop.event AS o SELECT e.* FROM e WHERE" UNLESS_CLASH
+				     "  ON CONFLICT (ticket_id, seq) DO UPDATE SET rev = excluded.rev,"
+				     "  content = excluded.content, digest = excluded.digest,"
+				     "  edited_at = excluded.edited_at, deleted_at = excluded.deleted_at,"
+				     "  deleted_by = excluded.deleted_by WHERE o.deleted_at IS NULL"
+				     "  AND (excluded.rev > o.rev OR excluded.deleted_at IS NOT NULL)),"
+				     " revision_out AS (DELETE FROM bellhop.revision v USING e WHERE" UNLESS_CLASH
+				     "  AND e.deleted_at IS NOT NULL AND v.ticket_id = e.ticket_id AND v.seq = e.seq),"
+				     " revision_in AS (INSERT INTO bellhop.revision SELECT r.*" ROWS(
+					     "revision",
+					     WITH_CONTENT) " AND" UNLESS_CLASH
+							   "  AND NOT EXISTS (SELECT FROM bellhop.event o WHERE o.ticket_id = r.ticket_id"
+							   "   AND o.seq = r.seq AND o.deleted_at IS NOT NULL)"
+							   "  AND NOT EXISTS (SELECT FROM e WHERE e.ticket_id = r.ticket_id"
+							   "   AND e.seq = r.seq AND e.deleted_at IS NOT NULL) ON CONFLICT DO NOTHING),"
+							   " participant_in AS (INSERT INTO bellhop.participant SELECT r.*" ROWS(
+								   "participant",
+								   "l.j") " AND" UNLESS_CLASH
+									  " ON CONFLICT DO NOTHING),"
+									  " receipt_in AS (INSERT INTO bellhop.receipt AS o"
+									  "  SELECT DISTINCT ON (r.ticket_id, r.user_id) r.*" ROWS(
+										  "receipt",
+										  "l.j") " AND" UNLESS_CLASH
+											 "  ORDER BY r.ticket_id, r.user_id, r.seq DESC"
+											 "  ON CONFLICT (ticket_id, user_id) DO UPDATE SET seq = excluded.seq, n = excluded.n,"
+											 "  n_public = excluded.n_public, read_at = excluded.read_at"
+											 "  WHERE o.seq < excluded.seq),"
+											 " ticket_in AS (INSERT INTO bellhop.ticket AS o SELECT r.*" ROWS(
+												 "ticket",
+												 "l.j") " AND" UNLESS_CLASH
+													"  ON CONFLICT (ticket_id) DO UPDATE SET"
+													"  last_seq = excluded.last_seq, last_public = excluded.last_public,"
+													"  n = excluded.n, n_public = excluded.n_public,"
+													"  first_seq = least(o.first_seq, excluded.first_seq),"
+													"  first_n = least(o.first_n, excluded.first_n),"
+													"  first_n_public = least(o.first_n_public, excluded.first_n_public),"
+													"  updated_at = excluded.updated_at, hold = o.hold OR excluded.hold,"
+													"  status = excluded.status, title = excluded.title"
+													"  WHERE o.last_seq < excluded.last_seq)"
+													" SELECT (SELECT ticket_id FROM clash), (SELECT seq FROM clash)",
+	.is_write = true,
+};
+
+void record_copy_put_import(struct pg_stmt *stmt, struct str lines)
+{
+	pg_stmt_init(stmt, &query_import);
+	pg_stmt_text(stmt, lines);
+}
+
+int record_copy_parse_import(const PGresult *result, struct str *ticket_r, int64_t *seq_r)
+{
+	struct pg_row r = pg_row_of(result, 0);
+
+	*ticket_r = pg_row_str(&r);
+	*seq_r = pg_row_int(&r);
+	return r.failed ? -1 : 0;
+}

@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Retention and purge: what is erased, what stays, what clients are told, and what legal hold keeps. Events
+are made old by dating them back in PostgreSQL.
+"""
+
+import pytest
+from client import check_problem, until, wait_for
+from conftest import running_stack
+
+DAY = 86400
+
+
+@pytest.fixture(scope="module")
+def keeping_stack(request):
+    """Events of closed tickets are kept for 30 days, of open ones for 300."""
+    env = {"BELLHOP_KEEP_CLOSED_DAYS": "30", "BELLHOP_KEEP_OPEN_DAYS": "300"}
+    yield from running_stack(request, env=env)
+
+
+def age(stack, ticket, days, last):
+    """The events up to number `last` are of so many days ago."""
+    stack.sql(
+        "UPDATE bellhop.event SET sent_at = sent_at - %s * interval '1 day' WHERE ticket_id = %s AND seq <= %s",
+        days, ticket, last,
+    )  # fmt: skip
+
+
+def row(stack, ticket):
+    """first_seq, first_n, first_n_public, and the numbers of the events that there are."""
+    head = stack.sql(
+        "SELECT first_seq, first_n, first_n_public FROM bellhop.ticket WHERE ticket_id = %s", ticket
+    )[0]
+    return (*head, [seq for (seq,) in stack.sql(
+        "SELECT seq FROM bellhop.event WHERE ticket_id = %s ORDER BY seq", ticket)])  # fmt: skip
+
+
+def window(stack, ticket):
+    """The numbers of the events in Redis."""
+    r = stack.redis()
+    keys = r.keys(f"bellhop:*:chat:{ticket}")
+    return [int(entry[0].split(b"-")[0]) for entry in r.xrange(keys[0])] if keys else []
+
+
+def fill(api, ticket, count):
+    for number in range(count):
+        api.sent(ticket, f"message {number + 1}")
+
+
+def purge(stack, *arguments):
+    done = stack.bellhop("purge", *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def put(api, ticket, **fields):
+    answer = api.call("PUT", f"/v1/tickets/{ticket}", json=fields)
+    assert answer.status_code == 200, answer.text
+
+
+def check(stack, ticket):
+    """Both stores agree with themselves and each other."""
+    done = stack.bellhop("verify", ticket)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def numbers(page):
+    return [message["seq"] for message in page["messages"]]
+
+
+# ---- by settings
+
+
+def test_the_archiver_erases_by_status_and_age(keeping_stack, ticket):
+    stack, site = keeping_stack, keeping_stack.site
+    alice = site.api("alice")
+    open_ticket, closed, held = f"{ticket}-open", f"{ticket}-closed", f"{ticket}-held"
+    for name in (open_ticket, closed, held):
+        fill(alice, name, 6)
+        age(stack, name, 40, 4)
+    assert stack.bellhop("hold", held).returncode == 0
+    for name in (closed, held):
+        put(alice, name, status="closed")
+    wait_for(lambda: row(stack, closed) == (5, 4, 4, [5, 6, 7]), "the erasure")
+    wait_for(lambda: window(stack, closed) == [5, 6, 7], "the window to be cut")
+    assert row(stack, open_ticket) == (1, 0, 0, [1, 2, 3, 4, 5, 6])
+    age(stack, open_ticket, 270, 3)
+    wait_for(lambda: row(stack, open_ticket)[0] == 4, "the erasure in the open ticket")
+    assert row(stack, held) == (1, 0, 0, [1, 2, 3, 4, 5, 6, 7])
+    assert window(stack, held) == [1, 2, 3, 4, 5, 6, 7]
+    stack.bellhop("release", held)
+    wait_for(lambda: row(stack, held)[0] == 5, "the erasure after the release")
+
+
+def test_by_default_nothing_is_erased(stack, site, ticket):
+    alice = site.api("alice")
+    fill(alice, ticket, 2)
+    age(stack, ticket, 10_000, 2)
+    assert stack.bellhop("config").stdout.count("KEEP_") >= 2
+    sweeps = stack.redis().info("commandstats")["cmdstat_fcall"]["calls"]
+    wait_for(lambda: stack.redis().info("commandstats")["cmdstat_fcall"]["calls"] > sweeps + 6, "some sweeps")
+    assert row(stack, ticket)[0] == 1
+
+
+# ---- purge
+
+
+def test_purge_says_what_it_would_do_and_does_it(stack, site, ticket):
+    alice = site.api("alice")
+    fill(alice, ticket, 5)
+    age(stack, ticket, 100, 3)
+    assert f"{ticket} 3" in purge(stack, "--older-than", "90d", "--dry-run")
+    assert row(stack, ticket)[0] == 1
+    assert not any(line.startswith(ticket) for line in purge(stack, "--older-than", "101d"))
+    assert not any(line.startswith(ticket) for line in purge(stack, "--older-than", "90d", "--status", "closed"))
+    lines = purge(stack, "--older-than", "90d", "--status", "open")
+    assert f"{ticket} 3" in lines and lines[-1].startswith("erased ")
+    assert row(stack, ticket) == (4, 3, 3, [4, 5])
+    assert purge(stack, "--older-than", "90d") == ["erased 0 events of 0 tickets"]
+
+
+def test_purge_obeys_a_hold(stack, site, ticket):
+    alice = site.api("alice")
+    fill(alice, ticket, 3)
+    age(stack, ticket, 100, 3)
+    stack.bellhop("hold", ticket)
+    assert not any(line.startswith(ticket) for line in purge(stack, "--older-than", "90d", "-n"))
+    assert not any(line.startswith(ticket) for line in purge(stack, "--older-than", "90d"))
+    assert row(stack, ticket)[0] == 1
+    # Nor is it the looking alone that keeps it.
+    erased = stack.sql("SELECT erased FROM bellhop.erase(%s, 'open', 1, 100)", ticket)
+    assert erased == [(0,)]
+    stack.bellhop("release", ticket)
+    assert f"{ticket} 3" in purge(stack, "--older-than", "90d")
+
+
+def test_many_events_go_in_batches(stack, site, ticket):
+    site.api("alice").sent(ticket, "first")
+    for part in range(5):
+        stack.sql(
+            "SELECT count(bellhop.send(%s, 'ann', NULL, 'agent', 't', 'x', %s || n, '\\x00', 2, NULL))"
+            " FROM generate_series(1, 250) n",
+            ticket,
+            f"{part}-",
+        )
+    age(stack, ticket, 100, 1200)
+    assert f"{ticket} 1200" in purge(stack, "--older-than", "90d")
+    assert row(stack, ticket)[:2] == (1201, 1200)
+    wait_for(lambda: window(stack, ticket)[:1] == [1201], "the window to be cut")
+    check(stack, ticket)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["--older-than"], ["--older-than", "soon"], ["--older-than", "1d", "--status", "shut"],
+     ["--older-than", "1d", "T-1"], ["-n"]],
+)  # fmt: skip
+def test_purge_wants_to_be_told_exactly(stack, arguments):
+    assert stack.bellhop("purge", *arguments).returncode == 2
+
+
+# ---- what readers see
+
+
+@pytest.fixture
+def cut(stack, site, ticket):
+    """A ticket of ten messages, the fifth of them a note, of which the first six are gone from both stores."""
+    alice, rita = site.api("alice"), site.api("rita", "requester", tickets=[ticket])
+    fill(alice, ticket, 4)
+    alice.sent(ticket, "a note", kind="note")
+    fill(alice, ticket, 5)
+    age(stack, ticket, 100, 6)
+    purge(stack, "--older-than", "90d")
+    assert row(stack, ticket) == (7, 6, 5, [7, 8, 9, 10])
+    wait_for(lambda: window(stack, ticket) == [7, 8, 9, 10], "the window to be cut")
+    return ticket, alice, rita
+
+
+def test_history_begins_where_it_is_kept(stack, cut):
+    ticket, alice, rita = cut
+    for api, n in ((alice, 7), (rita, 6)):
+        for _ in range(2):
+            for bounds in ({}, {"after": 0}, {"before": 11}, {"around": 8}):
+                page = api.page(ticket, **bounds)
+                assert numbers(page) == [7, 8, 9, 10], bounds
+                assert page["messages"][0]["n"] == n
+                assert not page["has_more_before"] and not page["has_more_after"], bounds
+            page = api.page(ticket, before=7)
+            assert numbers(page) == [] and page["has_more_after"] and not page["has_more_before"]
+            page = api.page(ticket, after=10)
+            assert numbers(page) == [] and page["has_more_before"] and not page["has_more_after"]
+            page = api.page(ticket, after=7)
+            assert numbers(page) == [8, 9, 10] and page["has_more_before"]
+            check_problem(api.get(f"/v1/tickets/{ticket}/messages/3"), 404, "not_found")
+            # The second time without Redis, from the record.
+            r = stack.redis()
+            r.delete(*(r.keys(f"bellhop:*:chat:{ticket}") or ["-"]))
+
+
+def test_a_stream_from_below_is_told_of_the_gap(cut):
+    ticket, alice, rita = cut
+    epoch = alice.page(ticket)["cursor"].split(".")[0]
+    for api, last in ((alice, 6), (rita, 6)):
+        with api.stream(ticket, since=0) as stream:
+            stream.wait_messages(4)
+            assert [e.name for e in stream.durable] == ["gap"] + ["message"] * 4
+            gap = stream.durable[0]
+            assert gap.data == {"ticket_id": ticket, "from": 1, "to": last, "reason": "erased"}
+            assert gap.id == f"{epoch}.{last}"
+        with api.stream(ticket, last_event_id=f"{epoch}.3") as stream:
+            stream.wait_messages(4)
+            assert (stream.durable[0].data["from"], stream.durable[0].data["to"]) == (4, 6)
+        # From the gap's own id it goes on without another.
+        with api.stream(ticket, last_event_id=f"{epoch}.6") as stream:
+            assert [e.data["event_seq"] for e in stream.wait_messages(4)] == [7, 8, 9, 10]
+            assert stream.named("gap") == []
+        assert [e["event"] for e in api.poll(ticket, since=0, wait=0)["events"]] == ["gap"] + ["message"] * 4
+        with api.stream(ticket, init=50) as stream:
+            stream.wait_messages(4)
+            assert stream.named("gap") == []
+
+
+def test_a_ticket_of_which_nothing_is_left(stack, site, ticket):
+    alice, rita = site.api("alice"), site.api("rita", "requester", tickets=[ticket])
+    fill(alice, ticket, 3)
+    alice.sent(ticket, "a note", kind="note")
+    age(stack, ticket, 100, 4)
+    purge(stack, "--older-than", "90d")
+    assert row(stack, ticket) == (5, 4, 3, [])
+    wait_for(lambda: window(stack, ticket) == [], "the window to go")
+    epoch = stack.sql("SELECT epoch FROM bellhop.deployment")[0][0]
+    for api, last in ((alice, 4), (rita, 3)):
+        page = api.page(ticket)
+        assert numbers(page) == [] and not page["has_more_before"] and not page["has_more_after"]
+        assert page["cursor"] == f"{epoch}.{last}"
+        card = api.get(f"/v1/tickets/{ticket}").json()
+        assert card["newest_seq"] == last
+        with api.stream(ticket, last_event_id=f"{epoch}.1") as stream:
+            gap = stream.wait_named("gap")
+            assert (gap.data["from"], gap.data["to"], gap.data["reason"]) == (2, last, "erased")
+            assert stream.hello()["tickets"][ticket]["unread"] in (0, None)
+    # Life goes on with the next number, also for who was told of the gap.
+    with rita.stream(ticket, last_event_id=f"{epoch}.1") as stream:
+        stream.wait_named("gap")
+        message = alice.sent(ticket, "again")
+        assert (message["seq"], message["n"]) == (5, 5)
+        event = stream.wait_messages(1)[0]
+        assert (event.data["event_seq"], event.data["prev"], event.data["n"]) == (5, 3, 4)
+        assert len(stream.named("gap")) == 1
+    wait_for(lambda: window(stack, ticket) == [5], "the stream")
+    check(stack, ticket)
+
+
+def test_what_outlives_its_message(stack, site, ticket):
+    """An edit of a message that is gone is told as one of a message that was deleted."""
+    alice = site.api("alice")
+    first = alice.sent(ticket, "one")
+    alice.sent(ticket, "two")
+    answer = alice.call("PATCH", f"/v1/tickets/{ticket}/messages/{first['seq']}", json={"content": "uno"})
+    assert answer.status_code == 200, answer.text
+    age(stack, ticket, 100, 1)
+    purge(stack, "--older-than", "90d")
+    assert row(stack, ticket)[0] == 2
+    assert stack.sql("SELECT count(*) FROM bellhop.revision WHERE ticket_id = %s", ticket) == [(0,)]
+    wait_for(lambda: window(stack, ticket) == [2, 3], "the window to be cut")
+    r = stack.redis()
+    r.delete(*r.keys(f"bellhop:*:{ticket}"))
+    alice.sent(ticket, "three")
+    until(lambda: window(stack, ticket), lambda found: found == [2, 3, 4], "the stream")
+    assert numbers(alice.page(ticket)) == [2, 4]
+    events = alice.poll(ticket, since=0, wait=0)["events"]
+    assert [e["event"] for e in events] == ["gap", "message", "message-edited", "message"]
+    edit = events[2]["data"]
+    assert edit["content"] is None and edit["deleted_at"] is not None
+    check(stack, ticket)
+
+
+# ---- idle tickets
+
+
+def test_a_ticket_comes_back_to_redis_with_a_reader(stack, site, ticket):
+    alice = site.api("alice")
+    fill(alice, ticket, 3)
+    r = stack.redis()
+    r.delete(*r.keys(f"bellhop:*:{ticket}"))
+    assert numbers(alice.page(ticket)) == [1, 2, 3]
+    wait_for(lambda: window(stack, ticket) == [1, 2, 3], "the stream")
+    assert numbers(alice.page(ticket)) == [1, 2, 3]
+
+
+def test_what_is_not_there_is_not_brought(stack, site, ticket):
+    site.api("alice").page(ticket)
+    assert stack.redis().keys(f"bellhop:*:{ticket}") == []
