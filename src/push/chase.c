@@ -25,6 +25,7 @@ struct chase {
 	size_t taken[BATCH_MAX];     /* events that the answer had for it */
 	size_t n;
 	bool has_untrusted; /* some hub is_untrusted */
+	bool is_taking;	    /* an answer: what is asked for meanwhile is asked afterwards */
 };
 
 static void chase_run(struct chase *chase);
@@ -104,6 +105,7 @@ static void on_watch(void *arg, enum err err, const PGresult *result)
 	struct record_watched watched = {0};
 
 	chase->call = NULL;
+	chase->is_taking = true;
 	if (err == ERR_NONE && record_parse_watch(result, &watched) != 0)
 		err = ERR_PROTOCOL;
 	if (err == ERR_NONE)
@@ -112,6 +114,7 @@ static void on_watch(void *arg, enum err err, const PGresult *result)
 		log_warn(NULL, "could not ask the record for new events",
 			 LOG_STR("reason", err_text(err)));
 	chase_settle(chase, err == ERR_NONE);
+	chase->is_taking = false;
 	if (err == ERR_NONE) {
 		stores_note_epoch(chase->opts.stores, watched.epoch);
 		chase_run(chase);
@@ -191,7 +194,7 @@ static bool chase_start(struct chase *chase)
 
 static void chase_run(struct chase *chase)
 {
-	if (chase->call != NULL || !stores_has_record(chase->opts.stores))
+	if (chase->call != NULL || chase->is_taking || !stores_has_record(chase->opts.stores))
 		return;
 	if (!chase_start(chase))
 		chase_watch(chase);

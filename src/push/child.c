@@ -41,7 +41,6 @@ struct child {
 	struct keyring *ring;
 	struct authn authn;
 	struct push push;
-	struct chase *chase;
 	struct openings *openings;
 	struct listen *listen;
 	struct event *signals, *begin_timer, *idle_timer;
@@ -220,7 +219,7 @@ static void on_hub_gone(void *arg, struct hub *hub)
 	struct child *child = arg;
 
 	tail_unwatch(child->push.tail, hub);
-	chase_forget(child->chase, hub);
+	chase_forget(child->push.chase, hub);
 }
 
 static void on_filled(void *arg, struct hub *hub)
@@ -240,7 +239,7 @@ static void on_stores_changed(void *arg)
 	if (stores_has_redis(child->push.stores) && stores_has_record(child->push.stores))
 		child_serve(child);
 	subscribers_mode(child->push.subscribers);
-	chase_look(child->chase);
+	chase_look(child->push.chase);
 }
 
 static void on_epoch(void *arg)
@@ -291,9 +290,9 @@ static int make_hubs(struct child *child, struct buf *error)
 	chase_opts.stores = push->stores;
 	chase_opts.hubs = push->hubs;
 	if (push->hubs != NULL)
-		child->chase = chase_new(&chase_opts);
-	if (child->chase != NULL)
-		push->tail = tail_new(push->base, push->stores, child->chase);
+		push->chase = chase_new(&chase_opts);
+	if (push->chase != NULL)
+		push->tail = tail_new(push->base, push->stores, push->chase);
 	push->subscribers = subscribers_new(push);
 	return push->tail == NULL || push->subscribers == NULL ? -1 : 0;
 }
@@ -373,7 +372,7 @@ static void child_unmake(struct child *child)
 	openings_free(child->openings);
 	hubs_free(push->hubs);
 	tail_free(push->tail);
-	chase_free(child->chase);
+	chase_free(child->push.chase);
 	stores_free(push->stores);
 	turn_free(push->turn);
 	if (child->signals != NULL)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 struct event_base;
+struct chase;
 struct fcgi_server;
 struct hubs;
 struct stores;
@@ -29,6 +30,7 @@ struct push {
 	struct stores *stores;
 	struct hubs *hubs;
 	struct tail *tail;
+	struct chase *chase;
 	struct subscribers *subscribers;
 	struct push_limits limits;
 };

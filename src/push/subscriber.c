@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "push/chase.h"
 #include "push/hubs.h"
 #include "push/push.h"
 #include "push/replay.h"
@@ -42,6 +43,7 @@ struct seat {
 	struct replay *replay;
 	struct subscriber *sub;
 	bool is_void;
+	int64_t due; /* as in struct subscriber_start; 0 once it was given */
 };
 
 struct subscriber {
@@ -263,6 +265,25 @@ static void on_slow(evutil_socket_t fd, short what, void *arg)
 		subscriber_bye(sub, "slow");
 }
 
+static void tell_caught_up(struct subscriber *sub)
+{
+	for (size_t i = 0; i < sub->n_seats; i++) {
+		if (sub->seats[i].due > 0)
+			return;
+	}
+	if (!sub->is_ended && is_live(sub))
+		sub->out->ops->caught_up(sub->out);
+}
+
+/* Has everything been given that there was when the client asked? */
+static void seat_look(struct seat *seat)
+{
+	if (seat->due > 0 && seat->link.shown >= seat->due) {
+		seat->due = 0;
+		tell_caught_up(seat->sub);
+	}
+}
+
 static void on_live(struct link *link, int64_t seq)
 {
 	struct seat *seat = link->owner;
@@ -272,6 +293,8 @@ static void on_live(struct link *link, int64_t seq)
 		subscriber_fail(seat->sub);
 	else if (subscriber_event(seat->sub, frame, OUTQ_LIVE) == OUT_SLOW)
 		seat_lag(seat);
+	else
+		seat_look(seat);
 }
 
 static void on_lost(struct link *link)
@@ -287,6 +310,7 @@ static void on_restarted(struct link *link)
 
 	replay_reset(seat->replay);
 	seat_void(seat);
+	seat->due = 0;
 	if (!seat->sub->is_ended)
 		seat->sub->out->ops->caught_up(seat->sub->out);
 }
@@ -318,13 +342,17 @@ static void on_erased(void *taker, int64_t from, int64_t to)
 	seat_gap(taker, from, to, "erased");
 }
 
+/* The hub itself may be behind what the stores have said when the client asked. */
 static void on_joined(void *taker)
 {
 	struct seat *seat = taker;
-	struct subscriber *sub = seat->sub;
 
-	if (!sub->is_ended && is_live(sub))
-		sub->out->ops->caught_up(sub->out);
+	if (seat->link.shown < seat->due) {
+		chase_ask(seat->sub->push->chase, seat->link.hub);
+	} else {
+		seat->due = 0;
+		tell_caught_up(seat->sub);
+	}
 }
 
 static void on_replay_failed(void *taker)
@@ -470,6 +498,7 @@ static void subscriber_sit(struct subscriber *sub, const struct subscriber_opts 
 		struct seat *seat = &sub->seats[i];
 
 		seat->is_void = start->is_void;
+		seat->due = start->due;
 		seat->link.ops = &link_ops;
 		seat->link.owner = seat;
 		seat->link.viewer = viewer;

@@ -216,6 +216,20 @@ def test_without_redis_the_mode_says_so_and_streams_go_on(breakable, ticket):
         assert "hidden" not in repr(stream.events)
 
 
+def test_a_poll_tells_all_that_was_said_before_it(breakable, ticket):
+    """Streams get it within half a second while Redis is away; who asks is not told half of it."""
+    alice = breakable.site.api("alice")
+    cursor = alice.poll(ticket)["cursor"]
+    breakable.kill("redis")
+    with alice.stream(ticket) as stream:  # its hub is what the poll finds
+        assert stream.hello()["mode"] == "no-redis"
+        for number in range(5):
+            alice.sent(ticket, str(number))
+            answer = alice.poll(ticket, cursor=cursor, wait=0)
+            assert [event["data"]["content"] for event in answer["events"]] == [str(number)]
+            cursor = answer["cursor"]
+
+
 def test_without_postgres_the_window_still_reads(breakable, ticket):
     site = breakable.site
     alice = site.api("alice")

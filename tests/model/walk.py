@@ -181,7 +181,7 @@ class Walk:
                 seen.append((event["event"], data["event_seq"], data["prev"], data["seq"]))
                 self.compare_event(self.model.messages[data["seq"]], data)
             where, has_more = {"cursor": events["cursor"]}, events["has_more"]
-        assert seen == due[told:]
+        assert seen == due[told:], f"{begin}: told {seen[-3:]}, due {due[-3:]}"
         self.cursors.append((is_staff, where["cursor"], len(due)))
         del self.cursors[:-20]
 
