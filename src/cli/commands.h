@@ -9,6 +9,7 @@
 
 extern const struct command cmd_check;
 extern const struct command cmd_config;
+extern const struct command cmd_epoch;
 extern const struct command cmd_export;
 extern const struct command cmd_help;
 extern const struct command cmd_hold;
