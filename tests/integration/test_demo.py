@@ -185,7 +185,7 @@ def test_control_c_stops_everything(own):
         seen += line
     pids = [own.pid(name) for name in MASTERS]
     os.killpg(process.pid, signal.SIGINT)
-    process.wait(DEADLINE)
+    process.wait(2 * DEADLINE)
     wait_for(lambda: all(is_gone(pid) for pid in pids), "the end")
     # What it printed is what one needs, and works as it stands.
     assert "https://localhost:" in seen and "curl" in seen and str(own.dir) in seen
