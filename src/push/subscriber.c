@@ -385,7 +385,9 @@ static bool on_has_more(void *owner)
 	for (size_t i = 0; i < sub->n_seats; i++) {
 		const struct link *link = &sub->seats[i].link;
 
-		if (hub_newest(link->hub, link->viewer) > link->shown)
+		/* What is due may be more than the hub knows of. */
+		if (hub_newest(link->hub, link->viewer) > link->shown ||
+		    sub->seats[i].due > link->shown)
 			return true;
 	}
 	return false;

@@ -230,6 +230,24 @@ def test_a_poll_tells_all_that_was_said_before_it(breakable, ticket):
             cursor = answer["cursor"]
 
 
+def test_a_full_poll_knows_of_more_than_its_hub(breakable, ticket):
+    """A page may end where the hub does, which has not heard yet of what was said before the poll."""
+    alice = breakable.site.api("alice")
+    begin = alice.poll(ticket)["cursor"]
+    breakable.kill("redis")
+    with alice.stream(ticket) as stream:
+        assert stream.hello()["mode"] == "no-redis"
+        for number in range(200):
+            alice.sent(ticket, str(number))
+        for _ in range(5):
+            stream.wait_messages(len(alice.history(ticket)))
+            alice.sent(ticket, "and one more")
+            answer = alice.poll(ticket, cursor=begin, wait=0)
+            assert len(answer["events"]) == 200
+            assert answer["has_more"]
+            begin = answer["events"][0]["id"]
+
+
 def test_without_postgres_the_window_still_reads(breakable, ticket):
     site = breakable.site
     alice = site.api("alice")
