@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 The real stack beside a model (tests/model): random sends, edits, deletions and reads, with stores that are
-wiped, trimmed and restarted meanwhile. BELLHOP_MODEL_STEPS says how many steps, BELLHOP_MODEL_SEED which walk;
-by hand another one each time, and longer:
+wiped, trimmed and restarted meanwhile. BELLHOP_MODEL_STEPS says how many steps, a new ticket every 1,000 of them
+so that reading all of it stays quick, and BELLHOP_MODEL_SEED which walk; by hand another one each time, and longer:
 
     BELLHOP_MODEL_SEED=$RANDOM BELLHOP_MODEL_STEPS=10000 python3 -m pytest tests/integration/test_model.py
 """
@@ -12,7 +12,16 @@ import os
 from model.walk import Walk
 
 
+A_TICKETS_STEPS = 1000
+
+
 def test_model(breakable, ticket):
     seed = os.environ.get("BELLHOP_MODEL_SEED", "bellhop")
+    steps = int(os.environ.get("BELLHOP_MODEL_STEPS", "300"))
     print(f"BELLHOP_MODEL_SEED={seed}")
-    Walk(breakable, ticket, seed).run(int(os.environ.get("BELLHOP_MODEL_STEPS", "300")))
+    events = 0
+    for done in range(0, steps, A_TICKETS_STEPS):
+        walk = Walk(breakable, f"{ticket}-{done}", f"{seed}-{done}")
+        walk.run(min(A_TICKETS_STEPS, steps - done))
+        events += len(walk.model.events)
+        print(f"{done + walk.number} steps, {events} events", flush=True)

@@ -20,6 +20,7 @@ class Walk:
         self.model = Ticket()
         self.open_apis()
         self.uids = 0
+        self.number = 0
         self.cursors = []  # (staff?, cursor, number of events told before it)
         self.steps = [
             (30, self.send), (6, self.repeat), (6, self.send_if_match), (12, self.edit), (5, self.delete),
@@ -38,12 +39,12 @@ class Walk:
 
     def run(self, count):
         weights = [weight for weight, _ in self.steps]
-        for number in range(count):
+        for self.number in range(1, count + 1):
             step = self.random.choices(self.steps, weights)[0][1]
             try:
                 step()
             except AssertionError as error:
-                raise AssertionError(f"step {number}, {step.__name__}: {error}") from error
+                raise AssertionError(f"{self.ticket}, step {self.number}, {step.__name__}: {error}") from error
         self.read_all()
         self.check_stores()
 
