@@ -7,7 +7,7 @@
 --
 -- A ticket has three keys, of one hash tag: the stream `chat` (entry <seq>-0 for event seq), the hash
 -- `meta` (what the ticket row says as of the stream's tail) and the hash `who` (user -> role, or
--- "removed"). A stream is dense: seq grows by one from entry to entry. All of it can be dropped and
+-- "removed"; and "*", no user's name, as long as nobody who was removed is missing). A stream is dense: seq grows by one from entry to entry. All of it can be dropped and
 -- loaded again from PostgreSQL at any time; what must never happen is that it is there and wrong.
 --
 -- The rule in here: read and check everything first, write last. An error reply means that nothing
@@ -21,6 +21,9 @@ local BEGIN_MAX_AGE_MS = 4000 -- see may_begin()
 local LOAD_MAX_EVENTS = 200
 local TRIM_MAX_EVENTS = 500
 local TRIM_STEP = 50
+-- The field of `who` that begin() and load() write. Absence of a user means something only beside it: who
+-- is not listed after a DEL may have been removed.
+local EVERYBODY = '*'
 
 -- Caught at the entry points: a bad argument is an error reply that says which.
 local function bad(what)
@@ -121,12 +124,13 @@ end
 
 -- What is there. Touches all three keys, so that a wrong type is an error before anything is written.
 -- A stream without its meta (somebody deleted that) counts as none: it will be replaced. `user`: whose
--- role is wanted.
+-- role is wanted. knows_people: `who` is whole.
 local function read_ticket(keys, user)
 	local ticket = {chat = keys[1], meta = keys[2], who = keys[3]}
 	local length = redis.call('XLEN', ticket.chat)
 	local meta = redis.call('HMGET', ticket.meta, 'first', 'last_seq', 'bytes')
-	ticket.role = redis.call('HGET', ticket.who, user or '')
+	local people = redis.call('HMGET', ticket.who, user or '', EVERYBODY)
+	ticket.role, ticket.knows_people = people[1], people[2] and true
 	if length > 0 and meta[1] and meta[2] then
 		ticket.length = length
 		ticket.first = tonumber(meta[1]) or 0
@@ -142,6 +146,7 @@ end
 local function begin(ticket, event)
 	redis.call('DEL', ticket.chat, ticket.meta, ticket.who)
 	redis.call('HSET', ticket.meta, 'status', 'open', 'first', event.seq_text)
+	redis.call('HSET', ticket.who, EVERYBODY, 'all')
 	ticket.bytes, ticket.role = 0, nil
 end
 
@@ -269,7 +274,7 @@ local function push(keys, args)
 		bad('too many arguments')
 	end
 	local ticket = read_ticket(keys, event.sender_id)
-	if ticket.length == 0 then
+	if ticket.length == 0 or not ticket.knows_people then
 		if not may_begin(keys[4], event) then
 			return redis.status_reply(string.format('EMPTY %d', now_ms()))
 		end
@@ -324,9 +329,17 @@ local function read_load(args)
 	return load
 end
 
-local function set_people(ticket, people)
-	for k = 1, #people, 2 do
-		redis.call('HSET', ticket.who, people[k], people[k + 1])
+-- All people, as they were read before the events. What the events say of them came later, those that
+-- are skipped because the stream has them already included.
+local function set_people(ticket, range, skip)
+	redis.call('HSET', ticket.who, EVERYBODY, 'all')
+	for k = 1, #range.people, 2 do
+		redis.call('HSET', ticket.who, range.people[k], range.people[k + 1])
+	end
+	for k = 1, skip do
+		if range.events[k].kind == 'p' then
+			apply(ticket, range.events[k])
+		end
 	end
 end
 
@@ -364,7 +377,7 @@ local function load(keys, args)
 	if is_new then
 		begin(ticket, events[1])
 	end
-	set_people(ticket, range.people)
+	set_people(ticket, range, is_new and 0 or skip)
 	for k = skip + 1, #events do
 		append(ticket, events[k])
 	end

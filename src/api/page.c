@@ -90,7 +90,8 @@ static enum page_result open_ticket(struct loading *l, const struct identity *wh
 
 	stores_window_load(l->stores, ticket, who->user_id, &l->window);
 	*totals_r = (struct history_totals){.last_seq = HISTORY_UNKNOWN};
-	membership = access_from_window(l->window.open.role, l->window.is_usable);
+	membership = access_from_window(l->window.open.role,
+					l->window.is_usable && l->window.open.knows_people);
 	verdict = access_decide(who, ticket, membership);
 	if (verdict == ACCESS_ASK) {
 		enum err err = ask_membership(l, who->user_id, &membership, totals_r);

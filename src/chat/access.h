@@ -38,7 +38,7 @@ enum access_verdict access_decide(const struct identity *who, struct str ticket,
 
 /*
  * Reads the value of the user in a ticket's membership hash in Redis: a role, "removed", or
- * nothing (p NULL). is_trusted: the ticket's stream is there and swept.
+ * nothing (p NULL). is_trusted: the ticket's stream is there and swept, and the hash is whole.
  */
 enum access_membership access_from_window(struct str value, bool is_trusted);
 

@@ -380,8 +380,8 @@ static void on_open_window(void *arg, enum err err, redisReply **replies, size_t
 		facts->has_window = window.has_stream;
 	}
 	if (facts->has_window && !facts->has_record) {
-		facts->membership =
-			access_from_window(window.role, stores_believe(stores, &window));
+		facts->membership = access_from_window(
+			window.role, window.knows_people && stores_believe(stores, &window));
 		facts->epoch = stores_epoch(stores);
 		facts->last = window.last_seq;
 		facts->last_public = window.last_public;

@@ -420,10 +420,11 @@ size_t hot_put_open(struct buf *b, const struct redis_keys *keys, struct str tic
 	put_meta(b, keys, ticket, nfields);
 	for (size_t i = 0; i < nfields; i++)
 		redis_wire_arg(b, str_of(fields[i]));
-	redis_wire_begin(b, 3);
-	redis_wire_arg(b, STR("HGET"));
+	redis_wire_begin(b, 4);
+	redis_wire_arg(b, STR("HMGET"));
 	put_key(b, keys, REDIS_KEY_WHO, ticket);
 	redis_wire_arg(b, user);
+	redis_wire_arg(b, STR("*"));
 	return HOT_OPEN_REPLIES;
 }
 
@@ -445,6 +446,15 @@ static int read_open_meta(const redisReply *meta, struct hot_open *open)
 		       : 0;
 }
 
+/* [role, what load() has left there] */
+static int read_open_people(const redisReply *people, struct hot_open *open)
+{
+	if (!is_array(people, 2) || read_text(people->element[0], &open->role) != 0)
+		return -1;
+	open->knows_people = is_text(people->element[1]);
+	return 0;
+}
+
 int hot_parse_open(redisReply *const *replies, struct hot_open *open_r)
 {
 	struct hot_open open = {0};
@@ -455,7 +465,7 @@ int hot_parse_open(redisReply *const *replies, struct hot_open *open_r)
 	if (hot_parse_time(replies[0], &open.now_ms) != 0 ||
 	    hot_parse_mark(replies[1], &mark) != 0 || replies[2] == NULL ||
 	    replies[2]->type != REDIS_REPLY_INTEGER || read_open_meta(replies[3], &open) != 0 ||
-	    read_text(replies[4], &open.role) != 0)
+	    read_open_people(replies[4], &open) != 0)
 		return -1;
 	open.swept_at_ms = mark.exists ? mark.at_ms : 0;
 	age_ms = open.now_ms - open.swept_at_ms;

@@ -101,6 +101,7 @@ struct hot_open {
 	struct str status; /* "open" or "closed"; borrowed from the replies */
 	struct str title;  /* absent: none */
 	struct str role;   /* what `who` says of the user: a role, "removed", or absent */
+	bool knows_people; /* `who` is whole: only then does it mean anything that a user is absent */
 };
 
 #define HOT_OPEN_REPLIES 5

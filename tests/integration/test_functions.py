@@ -94,6 +94,13 @@ def ids(r):
     return [entry[0] for entry in r.xrange(CHAT)]
 
 
+def people(r):
+    """Who is listed, in a hash that says of itself that it is whole."""
+    found = r.hgetall(WHO)
+    assert found.pop("*") == "all"
+    return found
+
+
 def snapshot(r):
     return {key: r.dump(key) for key in sorted(r.keys())}
 
@@ -113,7 +120,7 @@ def test_a_first_event_begins_its_stream_unless_it_comes_late(r, behind_ms, answ
     r.hset(SWEPT, "until", (SENT_AT + 1 + behind_ms) * 1000)
     assert push(r, *event(1), role="agent").split()[0] == answer
     if answer == "OK":
-        assert ids(r) == ["1-0"] and r.hgetall(WHO) == {"ann": "agent"}
+        assert ids(r) == ["1-0"] and people(r) == {"ann": "agent"}
         assert r.hmget(META, "first", "last_seq", "last_public", "n", "status") == ["1", "1", "1", "1", "open"]
         assert push(r, *event(2)) == "OK"
     else:
@@ -145,7 +152,7 @@ def test_push_appends_and_moves_meta(loaded):
         "status": "open",
         "last_uid": "u6",
     }
-    assert loaded.hgetall(WHO) == {"ann": "agent", "bob": "agent"}
+    assert people(loaded) == {"ann": "agent", "bob": "agent"}
 
 
 def test_fields_arrive_as_they_were_given(loaded):
@@ -251,7 +258,7 @@ def test_load_ignores_what_is_there(loaded):
 def test_load_may_begin_anywhere(r):
     assert load(r, [event(seq) for seq in range(101, 301)], people=[("ann", "agent"), ("x", "removed")], title="t") == "OK"
     assert r.hmget(META, "first", "last_seq", "title") == ["101", "300", "t"]
-    assert r.hgetall(WHO) == {"ann": "agent", "x": "removed"}
+    assert people(r) == {"ann": "agent", "x": "removed"}
 
 
 def test_load_past_a_hole_is_gap_and_with_fresh_a_new_stream(loaded):
@@ -260,7 +267,7 @@ def test_load_past_a_hole_is_gap_and_with_fresh_a_new_stream(loaded):
     assert snapshot(loaded) == before
     assert load(loaded, [event(8), event(9)], fresh=1) == "OK"
     assert ids(loaded) == ["8-0", "9-0"]
-    assert loaded.hgetall(WHO) == {}
+    assert people(loaded) == {}
 
 
 def test_load_of_other_events_is_clash(loaded):
@@ -280,6 +287,32 @@ def test_participants_of_the_range_come_after_the_list(r):
     events = [event(1), event(2, kind="p", n=1, uid=None, content=None, detail=removed)]
     assert load(r, events, people=[("bob", "agent")]) == "OK"
     assert r.hget(WHO, "bob") == "removed"
+
+
+def test_a_load_does_not_take_back_what_was_pushed_meanwhile(loaded):
+    """The list was read before somebody removed bob and pushed that; the load brings what came later, too."""
+    removed = json.dumps({"user_id": "bob", "role": "removed"})
+    removal = event(6, kind="p", n=5, uid=None, content=None, detail=removed)
+    assert push(loaded, *removal) == "OK"
+    assert load(loaded, [removal, event(7, n=6)], people=[("ann", "agent"), ("bob", "agent")]) == "OK"
+    assert people(loaded) == {"ann": "agent", "bob": "removed"}
+
+
+def test_a_push_does_not_go_on_without_knowing_everybody(loaded):
+    loaded.delete(WHO)
+    assert push(loaded, *event(6), role="agent").startswith("EMPTY")
+    assert not loaded.exists(WHO)
+    assert load(loaded, [event(5), event(6)], people=[("ann", "agent"), ("x", "removed")]) == "OK"
+    assert ids(loaded)[0] == "1-0" and ids(loaded)[-1] == "6-0"
+    assert people(loaded) == {"ann": "agent", "x": "removed"}
+    assert push(loaded, *event(7)) == "OK"
+
+
+def test_a_stream_without_its_people_is_trimmed_all_the_same(loaded):
+    loaded.delete(WHO)
+    loaded.hset(META, "used", now(loaded) - 5000)
+    assert trim(loaded, 5, idle=1000) == [5, 1]
+    assert not loaded.exists(*KEYS)
 
 
 def test_a_stream_without_its_meta_is_replaced(loaded):
