@@ -4,6 +4,7 @@
 
 #include "api/dispatch.h"
 
+#include "api/contract.h"
 #include "api/h_edits.h"
 #include "api/h_health.h"
 #include "api/h_history.h"
@@ -39,6 +40,7 @@ enum {
 	ROUTE_READYZ,
 	ROUTE_HEALTH_REDIS,
 	ROUTE_AUTH,
+	ROUTE_CONTRACT,
 	ROUTE_COUNT
 };
 
@@ -57,6 +59,7 @@ static const struct route routes[ROUTE_COUNT] = {
 	{ROUTE_READYZ, REQUEST_GET, "/v1/readyz"},
 	{ROUTE_HEALTH_REDIS, REQUEST_GET, "/v1/health/redis"},
 	{ROUTE_AUTH, REQUEST_GET, "/v1/auth"},
+	{ROUTE_CONTRACT, REQUEST_GET, "/v1/openapi.yaml"},
 };
 
 static const struct handler handlers[ROUTE_COUNT] = {
@@ -74,6 +77,7 @@ static const struct handler handlers[ROUTE_COUNT] = {
 	[ROUTE_READYZ] = {h_health_ready, 0},
 	[ROUTE_HEALTH_REDIS] = {h_health_redis, NEEDS_IDENTITY | NEEDS_STAFF},
 	[ROUTE_AUTH] = {h_health_auth, NEEDS_IDENTITY},
+	[ROUTE_CONTRACT] = {contract_read, 0},
 };
 
 static int find_route(struct call *call)

@@ -9,6 +9,7 @@ import threading
 import time
 import urllib.parse
 
+import contract
 import jwt
 import requests
 
@@ -89,6 +90,7 @@ class Api:
             assert answer.headers.get("X-Content-Type-Options") == "nosniff"
         if answer.status_code >= 400 and method != "HEAD":
             check_problem(answer)
+        contract.check_answer(method, urllib.parse.urlsplit(path).path, answer)
         return answer
 
     def get(self, path, **params):
@@ -145,6 +147,7 @@ class Event:
     def __init__(self, name, text, event_id, at):
         self.name = name
         self.data = json.loads(text)
+        contract.check_event(name, event_id, self.data)
         self.id = event_id
         self.at = at
 
@@ -155,7 +158,7 @@ class Event:
 class Stream:
     """
     An event stream, read in a thread of its own as the HTML standard says (9.2.6). `events` grows;
-    wait() waits for what is to come. Closing it never fails.
+    wait() waits for what is to come. Closing it fails only if an event was not as the contract says.
     """
 
     def __init__(self, api, path, last_event_id=None, url=None, headers=None, **params):
@@ -210,7 +213,7 @@ class Stream:
                         event_id = value
                     elif field == "retry":
                         self.retry_ms = int(value)
-        except (OSError, ValueError, http.client.HTTPException) as fault:
+        except (OSError, ValueError, AssertionError, http.client.HTTPException) as fault:
             self.error = fault
         finally:
             with self._news:
@@ -266,6 +269,8 @@ class Stream:
             pass
         self.ended.wait(DEADLINE)
         self._http.close()
+        if isinstance(self.error, AssertionError):
+            raise self.error
 
     def __enter__(self):
         return self
