@@ -61,19 +61,25 @@ def test_installing(tmp_path):
 
 def mint_php(stack, directory):
     (directory / "mint.php").write_text(blocks("php")[0])
-    return shell("php mint.php", environment(stack), cwd=directory)
+    return shell(f"php -d include_path={SOURCE} {directory}/mint.php", environment(stack), cwd=SOURCE)
 
 
 def mint_python(stack, directory):
     (directory / "mint.py").write_text(blocks("python")[0])
-    return shell("/usr/bin/python3 mint.py", environment(stack), cwd=directory)
+    env = environment(stack, PYTHONDONTWRITEBYTECODE="1")
+    return shell(f"/usr/bin/python3 {directory}/mint.py", env, cwd=SOURCE)
+
+
+def mint_perl(stack, directory):
+    (directory / "mint.pl").write_text(blocks("perl")[0])
+    return shell(f"perl {directory}/mint.pl", environment(stack), cwd=SOURCE)
 
 
 def mint_shell(stack, directory):
     return shell(blocks("sh token")[0], environment(stack), cwd=directory)
 
 
-@pytest.mark.parametrize("mint", [mint_php, mint_python, mint_shell])
+@pytest.mark.parametrize("mint", [mint_php, mint_python, mint_perl, mint_shell])
 def test_a_token_minted_as_readme_says_is_accepted(stack, tmp_path, mint):
     import requests
 
