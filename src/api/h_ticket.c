@@ -15,19 +15,6 @@ enum { TITLE_MAX = 512 };
 
 /* ---- reading ---- */
 
-static enum access_membership membership_of(const struct record_card *card)
-{
-	switch (card->membership) {
-	case RECORD_MEMBER:
-		return ACCESS_MEMBER;
-	case RECORD_REMOVED:
-		return ACCESS_REMOVED;
-	case RECORD_NOT_MEMBER:
-		break;
-	}
-	return ACCESS_NONE;
-}
-
 static void write_time(struct json_write *j, const char *key, int64_t real_ms)
 {
 	char text[CLOCK_TEXT_SIZE];
@@ -86,7 +73,8 @@ static void answer_card(struct call *call, const PGresult *result)
 		return;
 	}
 	stores_learn_epoch(call->stores, card.ticket.epoch);
-	if (access_decide(&call->who, call_ticket(call), membership_of(&card)) != ACCESS_YES) {
+	if (access_decide(&call->who, call_ticket(call), access_from_record(card.membership)) !=
+	    ACCESS_YES) {
 		call_refuse(call, PROBLEM_NOT_A_PARTICIPANT, NULL);
 	} else if (!card.ticket.is_begun) {
 		call_refuse(call, PROBLEM_NOT_FOUND, "the ticket has not begun");

@@ -43,19 +43,6 @@ static struct history_totals totals_of_window(const struct stores_window *window
 	};
 }
 
-static enum access_membership membership_of(enum record_membership membership)
-{
-	switch (membership) {
-	case RECORD_MEMBER:
-		return ACCESS_MEMBER;
-	case RECORD_REMOVED:
-		return ACCESS_REMOVED;
-	case RECORD_NOT_MEMBER:
-		break;
-	}
-	return ACCESS_NONE;
-}
-
 /* Asks the record about the membership. ERR_NONE: *membership_r and *totals_r are filled. */
 static enum err ask_membership(struct loading *l, struct str user,
 			       enum access_membership *membership_r,
@@ -71,7 +58,7 @@ static enum err ask_membership(struct loading *l, struct str user,
 	if (err == ERR_NONE && record_parse_open(result, &opened) != 0)
 		err = ERR_PROTOCOL;
 	if (err == ERR_NONE) {
-		*membership_r = membership_of(opened.membership);
+		*membership_r = access_from_record(opened.membership);
 		*totals_r = totals_of_record(&opened.ticket);
 		stores_learn_epoch(l->stores, opened.ticket.epoch);
 	}

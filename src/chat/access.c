@@ -15,6 +15,19 @@ enum access_membership access_from_window(struct str value, bool is_trusted)
 	return str_eq_c(value, "removed") ? ACCESS_REMOVED : ACCESS_MEMBER;
 }
 
+enum access_membership access_from_record(enum record_membership membership)
+{
+	switch (membership) {
+	case RECORD_MEMBER:
+		return ACCESS_MEMBER;
+	case RECORD_REMOVED:
+		return ACCESS_REMOVED;
+	case RECORD_NOT_MEMBER:
+		break;
+	}
+	return ACCESS_NONE;
+}
+
 enum access_verdict access_decide(const struct identity *who, struct str ticket,
 				  enum access_membership membership)
 {

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 
 #include "base/str.h"
+#include "store/record.h"
 
 struct identity;
 
@@ -41,5 +42,8 @@ enum access_verdict access_decide(const struct identity *who, struct str ticket,
  * nothing (p NULL). is_trusted: the ticket's stream is there and swept, and the hash is whole.
  */
 enum access_membership access_from_window(struct str value, bool is_trusted);
+
+/* What the record says. */
+enum access_membership access_from_record(enum record_membership membership);
 
 #endif

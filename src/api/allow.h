@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Permission alone, for calls that read nothing else of the ticket's window or record. */
+#ifndef BELLHOP_API_ALLOW_H
+#define BELLHOP_API_ALLOW_H
+
+struct call;
+
+/*
+ * May the caller act on the ticket that the path names? 0, or -1 after a refusal: 403, or 503 where
+ * nobody can tell. Asks the record only if neither the token nor Redis can decide.
+ */
+int allow_ticket(struct call *call);
+
+#endif
