@@ -34,8 +34,8 @@ static enum access_membership ask_window(struct call *call)
 	enum access_membership membership;
 
 	stores_window_load(call->stores, call_ticket(call), call->who.user_id, &window);
-	membership = access_from_window(window.open.role,
-					window.is_usable && window.open.knows_people);
+	membership =
+		access_from_window(window.open.role, window.is_usable && window.open.knows_people);
 	stores_window_deinit(&window);
 	return membership;
 }
