@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "chat/participant.h"
 #include "push/ring.h"
 #include "store/event.h"
 
@@ -76,10 +77,38 @@ void hub_restart(struct hub *hub, int64_t epoch, int64_t last, int64_t last_publ
 	}
 }
 
+static bool link_is_removed_by(const struct link *link, const struct ticket_event *event)
+{
+	return event->kind == EVENT_PARTICIPANT && link->user.p != NULL &&
+	       event->seq > link->let_in_at && participant_removes(event, link->user);
+}
+
+/* Compares numbers alone. */
+static enum link_step link_move(struct link *link, const struct ticket_event *event)
+{
+	if (event->seq <= link->pos)
+		return LINK_OLD;
+	if (!message_is_visible(event, link->viewer)) {
+		link->pos = event->seq;
+		return LINK_OLD;
+	}
+	if (message_prev(event, link->viewer) > link->shown)
+		return LINK_GAP_BEFORE;
+	link->pos = event->seq;
+	link->shown = event->seq;
+	return LINK_NEXT;
+}
+
+enum link_step link_step(struct link *link, const struct ticket_event *event)
+{
+	return link_is_removed_by(link, event) ? LINK_REVOKED : link_move(link, event);
+}
+
 static void hub_give(struct link *link, const struct ticket_event *event)
 {
-	switch (link_step(link, event)) {
+	switch (link_move(link, event)) {
 	case LINK_OLD:
+	case LINK_REVOKED:
 		return;
 	case LINK_NEXT:
 		link->ops->live(link, event->seq);
@@ -93,6 +122,7 @@ static void hub_give(struct link *link, const struct ticket_event *event)
 
 enum hub_fed hub_feed(struct hub *hub, const struct ticket_event *event)
 {
+	struct participant_change change = {0};
 	struct link *link, *next;
 
 	if (event->epoch != hub->epoch || event->seq <= ring_last(hub->ring))
@@ -103,9 +133,13 @@ enum hub_fed hub_feed(struct hub *hub, const struct ticket_event *event)
 		return HUB_FULL;
 	if (event->is_public)
 		hub->last_public = event->seq;
+	participant_parse(event, &change);
 	for (link = TAILQ_FIRST(&hub->links); link != NULL; link = next) {
 		next = TAILQ_NEXT(link, of_hub);
-		if (link->state == LINK_LIVE)
+		if (change.is_removed && event->seq > link->let_in_at &&
+		    str_eq(link->user, str_of(change.user)))
+			link->ops->revoked(link);
+		else if (link->state == LINK_LIVE)
 			hub_give(link, event);
 	}
 	return HUB_FED;
@@ -123,6 +157,21 @@ void hub_skip(struct hub *hub, int64_t seq)
 		link->state = LINK_REPLAY;
 		link->ops->lost(link);
 	}
+}
+
+enum hub_member hub_look_for(const struct hub *hub, struct str user, int64_t since)
+{
+	enum hub_member found = HUB_MEMBER_SAME;
+	struct participant_change change;
+
+	if (ring_last(hub->ring) > since && ring_first(hub->ring) > since + 1)
+		return HUB_MEMBER_UNKNOWN;
+	for (int64_t seq = since + 1; seq <= ring_last(hub->ring); seq++) {
+		if (participant_parse(ring_find(hub->ring, seq), &change) == 0 &&
+		    str_eq(str_of(change.user), user))
+			found = change.is_removed ? HUB_MEMBER_REMOVED : HUB_MEMBER_SAME;
+	}
+	return found;
 }
 
 struct str hub_ticket(const struct hub *hub)
@@ -189,19 +238,4 @@ void hub_lag(struct link *link)
 bool link_reaches_ring(const struct link *link)
 {
 	return link->pos + 1 >= ring_first(link->hub->ring);
-}
-
-enum link_step link_step(struct link *link, const struct ticket_event *event)
-{
-	if (event->seq <= link->pos)
-		return LINK_OLD;
-	if (!message_is_visible(event, link->viewer)) {
-		link->pos = event->seq;
-		return LINK_OLD;
-	}
-	if (message_prev(event, link->viewer) > link->shown)
-		return LINK_GAP_BEFORE;
-	link->pos = event->seq;
-	link->shown = event->seq;
-	return LINK_NEXT;
 }

@@ -32,6 +32,9 @@ struct link_ops {
 
 	/* The hub has started afresh in another epoch: what the link knew is void. */
 	void (*restarted)(struct link *link);
+
+	/* Its user was removed from the ticket: it must leave, with nothing more. Live or not. */
+	void (*revoked)(struct link *link);
 };
 
 enum link_state {
@@ -45,6 +48,8 @@ struct link {
 	const struct link_ops *ops;
 	void *owner; /* the subscriber */
 	enum message_viewer viewer;
+	struct str user;   /* absent: nobody can take the ticket from it */
+	int64_t let_in_at; /* the user was let in as of this event; a removal after it counts */
 	enum link_state state;
 	int64_t pos;   /* every event up to here has been sent or may not be seen */
 	int64_t shown; /* the newest of them that may be seen: the cursor */
@@ -52,9 +57,10 @@ struct link {
 
 /* How an event stands to a link. */
 enum link_step {
-	LINK_OLD,	/* has been sent, or may not be seen: pos has moved past it */
-	LINK_NEXT,	/* is to be sent now; pos and shown have moved to it */
-	LINK_GAP_BEFORE /* something that may be seen lies between; nothing has moved */
+	LINK_OLD,	 /* has been sent, or may not be seen: pos has moved past it */
+	LINK_NEXT,	 /* is to be sent now; pos and shown have moved to it */
+	LINK_GAP_BEFORE, /* something that may be seen lies between; nothing has moved */
+	LINK_REVOKED	 /* it removes the link's user; nothing has moved */
 };
 
 /* ---- hubs ---- */
@@ -89,6 +95,15 @@ enum hub_fed hub_feed(struct hub *hub, const struct ticket_event *event);
  * of `lost`.
  */
 void hub_skip(struct hub *hub, int64_t seq);
+
+/* What has become of a user's membership since the event `since`, as far as the hub has heard. */
+enum hub_member {
+	HUB_MEMBER_SAME,
+	HUB_MEMBER_REMOVED,
+	HUB_MEMBER_UNKNOWN /* it does not hold all events since: ask again */
+};
+
+enum hub_member hub_look_for(const struct hub *hub, struct str user, int64_t since);
 
 struct str hub_ticket(const struct hub *hub);
 int64_t hub_epoch(const struct hub *hub);

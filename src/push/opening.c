@@ -27,7 +27,10 @@
 
 enum { ROUTE_STREAM, ROUTE_POLL };
 
-enum { WINDOW_INIT_COUNT = 1000 }; /* events looked through for the newest messages */
+enum {
+	WINDOW_INIT_COUNT = 1000, /* events looked through for the newest messages */
+	ASK_MAX = 3,		  /* for facts that are not older than what the hub remembers */
+};
 
 static const struct route routes[] = {
 	{ROUTE_STREAM, REQUEST_GET, "/v1/tickets/{ticket}/stream"},
@@ -64,6 +67,7 @@ struct opening {
 	int route;
 	bool is_head_only, is_ephemeral;
 	int64_t wait_ms;
+	int asked; /* how often the facts were asked for */
 	struct begin begin;
 	char ticket[IDS_TICKET_MAX + 1];
 	char request_id[IDS_REQUEST_MAX + 1];
@@ -72,6 +76,7 @@ struct opening {
 	struct pg_call *record_call;
 };
 
+static void opening_ask(struct opening *opening);
 static void opening_decide(struct opening *opening);
 
 /* ---- the end of an opening ---- */
@@ -183,6 +188,17 @@ static struct hub *opening_hub(const struct opening *opening)
 	return hub;
 }
 
+/*
+ * The hub may be ahead of the facts, which were asked for before: whoever was removed in between would
+ * miss the event that takes the ticket away, since for a new listener that is the past.
+ */
+static enum hub_member opening_look(const struct opening *opening, const struct hub *hub)
+{
+	if (opening->who.role == ROLE_SERVICE || opening->who.role == ROLE_ADMIN)
+		return HUB_MEMBER_SAME;
+	return hub_look_for(hub, opening->who.user_id, opening->facts.last);
+}
+
 /* Hands everything over to a subscriber. -1 when out of memory, with nothing handed over. */
 static int opening_subscribe(struct opening *opening, struct hub *hub,
 			     const struct begin_place *place, const struct out_ticket *ticket)
@@ -192,6 +208,9 @@ static int opening_subscribe(struct opening *opening, struct hub *hub,
 					       .pos = place->pos,
 					       .shown = place->shown,
 					       .is_void = place->is_void,
+					       .let_in_at = hub_last(hub) > opening->facts.last
+								    ? hub_last(hub)
+								    : opening->facts.last,
 					       .due = ticket->newest_seq};
 	char cursor[CURSOR_TEXT_SIZE];
 	const struct out_hello hello = {
@@ -236,7 +255,21 @@ static void opening_begin(struct opening *opening, const struct ticket_event *fi
 	};
 	struct begin_place place;
 	struct hub *hub = opening_hub(opening);
+	enum hub_member member = hub == NULL ? HUB_MEMBER_SAME : opening_look(opening, hub);
 
+	if (member == HUB_MEMBER_REMOVED) {
+		opening_refuse(opening, PROBLEM_NOT_A_PARTICIPANT,
+			       "you are not a participant of this ticket");
+		return;
+	}
+	if (member == HUB_MEMBER_UNKNOWN && opening->asked < ASK_MAX) {
+		opening_ask(opening);
+		return;
+	}
+	if (member == HUB_MEMBER_UNKNOWN) {
+		opening_bye(opening, "unavailable");
+		return;
+	}
 	begin_place(&opening->begin, &now, first, opening->viewer, &place);
 	if (hub != NULL && opening_subscribe(opening, hub, &place, &ticket) == 0)
 		opening_free(opening);
@@ -431,7 +464,8 @@ static void opening_ask(struct opening *opening)
 	struct pg_stmt stmt;
 	size_t replies;
 
-	opening->facts.unread = -1;
+	opening->facts = (struct facts){.unread = -1};
+	opening->asked++;
 	if (stores_has_redis(stores)) {
 		replies = hot_put_open(&commands, stores_keys(stores), str_of(opening->ticket),
 				       opening->who.user_id);

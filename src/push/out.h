@@ -54,6 +54,9 @@ struct out_ops {
 	/* The end for a reason as in the event bye; finishes the connection. */
 	void (*bye)(struct out *out, const char *code, int64_t retry_ms);
 
+	/* Nothing is left to listen to: what was given is all. Finishes the connection. */
+	void (*end)(struct out *out);
+
 	void (*free)(struct out *out);
 };
 

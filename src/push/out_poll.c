@@ -189,6 +189,12 @@ static void poll_bye(struct out *out, const char *code, int64_t retry_ms)
 		poll_refuse(poll, "the server is going away; ask again");
 }
 
+/* The next poll is refused; this one still has its answer. */
+static void poll_end(struct out *out)
+{
+	poll_answer(poll_of(out), "revoked");
+}
+
 static void poll_free(struct out *out)
 {
 	struct out_poll *poll = poll_of(out);
@@ -207,6 +213,7 @@ static const struct out_ops poll_ops = {
 	.has_room = poll_has_room,
 	.caught_up = poll_caught_up,
 	.bye = poll_bye,
+	.end = poll_end,
 	.free = poll_free,
 };
 

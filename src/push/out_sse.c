@@ -189,6 +189,11 @@ static void sse_bye(struct out *out, const char *code, int64_t retry_ms)
 	fcgi_conn_finish(out->conn);
 }
 
+static void sse_end(struct out *out)
+{
+	fcgi_conn_finish(out->conn);
+}
+
 static void sse_free(struct out *out)
 {
 	event_free(sse_of(out)->beat);
@@ -202,6 +207,7 @@ static const struct out_ops sse_ops = {
 	.has_room = sse_has_room,
 	.caught_up = sse_caught_up,
 	.bye = sse_bye,
+	.end = sse_end,
 	.free = sse_free,
 };
 

@@ -98,6 +98,8 @@ static int take_page(struct replay *replay, enum page_source source,
 			skip_gone(replay, message_prev(event, link->viewer));
 			step = link_step(link, event);
 		}
+		if (step == LINK_REVOKED)
+			link->ops->revoked(link);
 		if (step != LINK_NEXT)
 			continue;
 		frame = frame_of_event(event, link->viewer);
@@ -254,6 +256,9 @@ static void take_ring(struct replay *replay)
 			break;
 		case LINK_GAP_BEFORE:
 			skip_gone(replay, message_prev(ring_find(ring, seq), link->viewer));
+			break;
+		case LINK_REVOKED:
+			link->ops->revoked(link);
 			break;
 		}
 		if (!is_behind(replay))

@@ -104,20 +104,45 @@ static void log_end(const struct subscriber *sub, struct str ticket, const char 
 		 LOG_INT("duration_ms", clock_mono_ms() - sub->started_ms));
 }
 
+static bool seat_is_taken(const struct seat *seat)
+{
+	return seat->link.hub != NULL;
+}
+
+/* One that was left before is fine. */
+static void seat_leave(struct seat *seat)
+{
+	struct hub *hub = seat->link.hub;
+
+	if (hub == NULL)
+		return;
+	replay_reset(seat->replay);
+	hub_leave(&seat->link);
+	hubs_release(seat->sub->push->hubs, hub);
+	seat->due = 0;
+}
+
+/* The first seat that was not left; NULL if there is none. */
+static const struct seat *subscriber_seat(const struct subscriber *sub)
+{
+	for (size_t i = 0; i < sub->n_seats; i++) {
+		if (seat_is_taken(&sub->seats[i]))
+			return &sub->seats[i];
+	}
+	return NULL;
+}
+
 /* Leaves everything. What still stands on it is freed at the end of the turn. */
 static void subscriber_end(struct subscriber *sub, const char *reason)
 {
+	const struct seat *seat = subscriber_seat(sub);
+
 	if (sub->is_ended)
 		return;
 	sub->is_ended = true;
-	log_end(sub, hub_ticket(sub->seats[0].link.hub), reason);
-	for (size_t i = 0; i < sub->n_seats; i++) {
-		struct hub *hub = sub->seats[i].link.hub;
-
-		replay_reset(sub->seats[i].replay);
-		hub_leave(&sub->seats[i].link);
-		hubs_release(sub->push->hubs, hub);
-	}
+	log_end(sub, seat == NULL ? (struct str){0} : hub_ticket(seat->link.hub), reason);
+	for (size_t i = 0; i < sub->n_seats; i++)
+		seat_leave(&sub->seats[i]);
 	event_del(sub->expiry);
 	event_del(sub->slow);
 	TAILQ_REMOVE(&sub->push->subscribers->list, sub, entry);
@@ -234,7 +259,7 @@ static void seat_void(struct seat *seat)
 static bool is_live(const struct subscriber *sub)
 {
 	for (size_t i = 0; i < sub->n_seats; i++) {
-		if (sub->seats[i].link.state != LINK_LIVE)
+		if (seat_is_taken(&sub->seats[i]) && sub->seats[i].link.state != LINK_LIVE)
 			return false;
 	}
 	return true;
@@ -315,10 +340,57 @@ static void on_restarted(struct link *link)
 		seat->sub->out->ops->caught_up(seat->sub->out);
 }
 
+static struct frame *revoked_frame(struct str ticket)
+{
+	struct buf data = BUF_INIT;
+	struct json_write json;
+	struct frame *frame = NULL;
+
+	json_write_init(&json, &data);
+	json_write_open_object(&json);
+	json_write_member_str(&json, "ticket_id", ticket);
+	json_write_close(&json);
+	if (json_write_finish(&json) == 0)
+		frame = frame_new("revoked", (struct str){0}, buf_str(&data));
+	buf_deinit(&data);
+	return frame;
+}
+
+/* Says so and leaves the ticket; the others go on, and without any it is the end. */
+static void seat_revoke(struct seat *seat)
+{
+	struct subscriber *sub = seat->sub;
+	struct frame *frame = revoked_frame(hub_ticket(seat->link.hub));
+	const struct log_ctx ctx = {
+		.request_id = str_of(sub->out->request_id),
+		.ticket = hub_ticket(seat->link.hub),
+		.user = sub->who.user_id,
+	};
+
+	log_info(&ctx, "ticket revoked");
+	subscriber_notice(sub, frame);
+	frame_unref(frame);
+	if (sub->is_ended)
+		return;
+	seat_leave(seat);
+	if (subscriber_seat(sub) != NULL) {
+		tell_caught_up(sub);
+		return;
+	}
+	sub->out->ops->end(sub->out);
+	subscriber_end(sub, "revoked");
+}
+
+static void on_revoked(struct link *link)
+{
+	seat_revoke(link->owner);
+}
+
 static const struct link_ops link_ops = {
 	.live = on_live,
 	.lost = on_lost,
 	.restarted = on_restarted,
+	.revoked = on_revoked,
 };
 
 /* ---- what replays tell ---- */
@@ -385,6 +457,8 @@ static bool on_has_more(void *owner)
 	for (size_t i = 0; i < sub->n_seats; i++) {
 		const struct link *link = &sub->seats[i].link;
 
+		if (!seat_is_taken(&sub->seats[i]))
+			continue;
 		/* What is due may be more than the hub knows of. */
 		if (hub_newest(link->hub, link->viewer) > link->shown ||
 		    sub->seats[i].due > link->shown)
@@ -447,9 +521,11 @@ static enum mode subscriber_mode(const struct subscriber *sub)
 	enum mode worst = MODE_FULL;
 
 	for (size_t i = 0; i < sub->n_seats; i++) {
-		enum mode mode =
-			stores_mode(sub->push->stores, hub_keep(sub->seats[i].link.hub)->partition);
+		enum mode mode;
 
+		if (!seat_is_taken(&sub->seats[i]))
+			continue;
+		mode = stores_mode(sub->push->stores, hub_keep(sub->seats[i].link.hub)->partition);
 		if (mode > worst)
 			worst = mode;
 	}
@@ -504,6 +580,9 @@ static void subscriber_sit(struct subscriber *sub, const struct subscriber_opts 
 		seat->link.ops = &link_ops;
 		seat->link.owner = seat;
 		seat->link.viewer = viewer;
+		seat->link.let_in_at = start->let_in_at;
+		if (sub->who.role != ROLE_SERVICE && sub->who.role != ROLE_ADMIN)
+			seat->link.user = sub->who.user_id;
 		seat->link.pos = start->pos;
 		seat->link.shown = start->shown;
 		hub_join(start->hub, &seat->link);
@@ -532,7 +611,7 @@ int subscriber_begin(struct push *push, const struct subscriber_opts *opts)
 	if (sub->out->ops->open(sub->out, opts->hello) != OUT_OK)
 		subscriber_fail(sub);
 	for (size_t i = 0; i < sub->n_seats && !sub->is_ended; i++) {
-		if (sub->seats[i].is_void)
+		if (sub->seats[i].is_void && seat_is_taken(&sub->seats[i]))
 			seat_void(&sub->seats[i]);
 	}
 	if (!sub->is_ended)

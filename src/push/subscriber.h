@@ -37,10 +37,11 @@ void subscribers_shutdown(struct subscribers *all);
 /* Where it begins in one ticket. */
 struct subscriber_start {
 	struct hub *hub;
-	int64_t pos;   /* every event up to here is known to it, or not for it */
-	int64_t shown; /* its cursor */
-	bool is_void;  /* what it knew is of another epoch: it is told first */
-	int64_t due;   /* the newest event for it: it has not caught up before it was given that */
+	int64_t pos;	   /* every event up to here is known to it, or not for it */
+	int64_t shown;	   /* its cursor */
+	bool is_void;	   /* what it knew is of another epoch: it is told first */
+	int64_t let_in_at; /* as in struct link */
+	int64_t due; /* the newest event for it: it has not caught up before it was given that */
 };
 
 struct subscriber_opts {

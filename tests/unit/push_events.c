@@ -27,3 +27,23 @@ struct ticket_event push_events_next(struct push_events *ticket, bool is_note)
 		ticket->last_public = event.seq;
 	return event;
 }
+
+struct ticket_event push_events_participant(struct push_events *ticket, struct str detail)
+{
+	struct ticket_event event = {
+		.ticket = STR("T-1"),
+		.epoch = ticket->epoch,
+		.seq = ++ticket->seq,
+		.n = ticket->n,
+		.n_public = ticket->n_public,
+		.prev_public = ticket->last_public,
+		.kind = EVENT_PARTICIPANT,
+		.is_public = true,
+		.sender_id = STR("bob"),
+		.sent_at_ms = 1,
+		.detail = detail,
+	};
+
+	ticket->last_public = event.seq;
+	return event;
+}

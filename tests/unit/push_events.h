@@ -12,4 +12,7 @@ struct push_events {
 /* The next message or note; its strings are static. */
 struct ticket_event push_events_next(struct push_events *ticket, bool is_note);
 
+/* The next event says something of a participant; detail is borrowed. */
+struct ticket_event push_events_participant(struct push_events *ticket, struct str detail);
+
 #endif

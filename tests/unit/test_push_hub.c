@@ -14,7 +14,7 @@ enum { EVENTS = 400 };
 struct listener {
 	struct link link;
 	int64_t seen[EVENTS];
-	size_t n, lost, restarted;
+	size_t n, lost, restarted, revoked;
 	bool leaves; /* at the next event */
 };
 
@@ -38,7 +38,13 @@ static void on_restarted(struct link *link)
 	((struct listener *)link->owner)->restarted++;
 }
 
-static const struct link_ops ops = {on_live, on_lost, on_restarted};
+static void on_revoked(struct link *link)
+{
+	((struct listener *)link->owner)->revoked++;
+	hub_leave(link);
+}
+
+static const struct link_ops ops = {on_live, on_lost, on_restarted, on_revoked};
 
 static void join(struct hub *hub, struct listener *listener, enum message_viewer viewer)
 {
@@ -208,6 +214,102 @@ static void notes_move_a_public_link_unseen(void **state)
 	assert_int_equal(link.shown, 3);
 }
 
+#define REMOVED STR("{\"user_id\":\"ann\",\"role\":\"removed\"}")
+#define ADDED	STR("{\"user_id\":\"ann\",\"role\":\"agent\"}")
+
+static void join_as(struct hub *hub, struct listener *listener, struct str user)
+{
+	join(hub, listener, MESSAGE_FOR_PUBLIC);
+	listener->link.user = user;
+	listener->link.let_in_at = hub_last(hub);
+}
+
+static void a_removed_user_leaves_at_once(void **state)
+{
+	struct push_events ticket = {.epoch = 1};
+	struct ticket_event first = push_events_next(&ticket, false);
+	struct ticket_event added = push_events_participant(&ticket, ADDED);
+	struct ticket_event removed = push_events_participant(&ticket, REMOVED);
+	struct ticket_event last = push_events_next(&ticket, false);
+	struct hub *hub = started(1);
+	static struct listener tab, late, other, service;
+
+	(void)state;
+	join_as(hub, &tab, STR("ann"));
+	join_as(hub, &late, STR("ann"));
+	late.link.state = LINK_REPLAY;
+	join_as(hub, &other, STR("an"));
+	join(hub, &service, MESSAGE_FOR_STAFF);
+	assert_int_equal(hub_feed(hub, &first), HUB_FED);
+	assert_int_equal(hub_feed(hub, &added), HUB_FED);
+	assert_int_equal(hub_feed(hub, &removed), HUB_FED);
+	assert_int_equal(hub_feed(hub, &last), HUB_FED);
+	assert_int_equal(tab.n, 2);
+	assert_int_equal(tab.revoked, 1);
+	assert_int_equal(late.n, 0);
+	assert_int_equal(late.revoked, 1);
+	assert_int_equal(other.n, 4);
+	assert_int_equal(service.n, 4);
+	assert_int_equal(other.revoked + service.revoked, 0);
+	assert_int_equal(hub_links(hub), 2);
+	hub_leave(&other.link);
+	hub_leave(&service.link);
+	hub_free(hub);
+}
+
+/* The hub was behind what the user was let in by: the removal is history, and shown as that. */
+static void a_removal_of_before_is_history(void **state)
+{
+	struct push_events ticket = {.epoch = 1};
+	struct ticket_event removed = push_events_participant(&ticket, REMOVED);
+	struct ticket_event added = push_events_participant(&ticket, ADDED);
+	struct ticket_event again = push_events_participant(&ticket, REMOVED);
+	struct hub *hub = started(1);
+	static struct listener ann;
+
+	(void)state;
+	join_as(hub, &ann, STR("ann"));
+	ann.link.let_in_at = 2;
+	assert_int_equal(hub_feed(hub, &removed), HUB_FED);
+	assert_int_equal(hub_feed(hub, &added), HUB_FED);
+	assert_int_equal(ann.n, 2);
+	assert_int_equal(link_step(&ann.link, &again), LINK_REVOKED);
+	assert_int_equal(ann.link.pos, 2);
+	assert_int_equal(hub_feed(hub, &again), HUB_FED);
+	assert_int_equal(ann.n, 2);
+	assert_int_equal(ann.revoked, 1);
+	hub_free(hub);
+}
+
+static void a_hub_tells_who_was_removed_lately(void **state)
+{
+	struct push_events ticket = {.epoch = 1};
+	struct ticket_event events[70];
+	struct hub *hub = started(1);
+
+	(void)state;
+	for (int i = 0; i < 70; i++)
+		events[i] = push_events_next(&ticket, false);
+	events[65].kind = events[67].kind = EVENT_PARTICIPANT;
+	events[65].detail = REMOVED;
+	events[67].detail = ADDED;
+	for (int i = 0; i < 67; i++)
+		assert_int_equal(hub_feed(hub, &events[i]), HUB_FED);
+	assert_int_equal(hub_look_for(hub, STR("ann"), 65), HUB_MEMBER_REMOVED);
+	assert_int_equal(hub_look_for(hub, STR("ann"), 66), HUB_MEMBER_SAME);
+	assert_int_equal(hub_look_for(hub, STR("ann"), 67), HUB_MEMBER_SAME);
+	assert_int_equal(hub_look_for(hub, STR("ann"), 99), HUB_MEMBER_SAME);
+	assert_int_equal(hub_look_for(hub, STR("bob"), 10), HUB_MEMBER_SAME);
+	assert_int_equal(hub_look_for(hub, STR("bob"), 2), HUB_MEMBER_UNKNOWN);
+	assert_int_equal(hub_feed(hub, &events[67]), HUB_FED);
+	assert_int_equal(hub_look_for(hub, STR("ann"), 65), HUB_MEMBER_SAME);
+	/* Of what was before it began it knows nothing. */
+	hub_restart(hub, 2, 100, 100);
+	assert_int_equal(hub_look_for(hub, STR("ann"), 100), HUB_MEMBER_SAME);
+	assert_int_equal(hub_look_for(hub, STR("ann"), 99), HUB_MEMBER_UNKNOWN);
+	hub_free(hub);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -217,6 +319,9 @@ int main(void)
 		cmocka_unit_test(what_the_record_lacks_is_skipped_and_told),
 		cmocka_unit_test(a_lagging_link_gets_its_event_again),
 		cmocka_unit_test(notes_move_a_public_link_unseen),
+		cmocka_unit_test(a_removed_user_leaves_at_once),
+		cmocka_unit_test(a_removal_of_before_is_history),
+		cmocka_unit_test(a_hub_tells_who_was_removed_lately),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -181,7 +181,7 @@ static struct client {
 	int64_t expected; /* seq of the last visible event that it has, or knows to be gone */
 	int64_t gone_to;
 	size_t room;
-	bool is_live;
+	bool is_live, is_revoked;
 	enum message_viewer viewer;
 } client;
 
@@ -256,7 +256,7 @@ static void on_never(struct link *link)
 	fail();
 }
 
-static const struct link_ops link_ops = {on_live, on_never, on_never};
+static const struct link_ops link_ops = {on_live, on_never, on_never, on_never};
 
 /* ---- the rounds ---- */
 
@@ -388,10 +388,66 @@ static void everything_comes_once_and_in_order(void **state)
 	event_base_free(base);
 }
 
+static void on_revoked(struct link *link)
+{
+	client.is_revoked = true;
+	hub_leave(link);
+}
+
+static const struct link_ops revocable_ops = {on_live, on_never, on_never, on_revoked};
+
+/*
+ * The stores are ahead of the hub: a page brings the user's own removal before the hub has heard of
+ * it. What comes after it is not given; one from before the user was let in is given like any event.
+ */
+static void a_page_ends_where_its_user_was_removed(void **state)
+{
+	static const bool from_window[] = {true, false};
+	struct event_base *base = event_base_new();
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct hub *hub = hub_new(STR("T-1"), 64);
+		struct link link = {.ops = &revocable_ops,
+				    .viewer = MESSAGE_FOR_STAFF,
+				    .user = STR("ann"),
+				    .let_in_at = 30};
+		struct replay *replay;
+
+		client = (struct client){.viewer = MESSAGE_FOR_STAFF, .room = EVENTS_MAX};
+		seed = 1;
+		make_world();
+		world.record_first = 1;
+		world.window_first = from_window[i] ? 1 : 0;
+		world.window_hole = 0;
+		world.may_read_window = from_window[i];
+		world.last = 60;
+		world.events[20].kind = world.events[49].kind = EVENT_PARTICIPANT;
+		world.events[20].is_public = world.events[49].is_public = true;
+		world.events[20].detail = world.events[49].detail =
+			STR("{\"user_id\":\"ann\",\"role\":\"removed\"}");
+		hub_start(hub, 1, 40, 40);
+		hub_join(hub, &link);
+		replay = replay_new(base, NULL, &link, &replay_ops, &client);
+		replay_pump(replay);
+		answer(true);
+		assert_true(client.is_revoked);
+		assert_int_equal(client.expected, 49);
+		assert_null(world.window_cb);
+		assert_null(world.record_cb);
+		replay_pump(replay);
+		assert_int_equal(client.expected, 49);
+		replay_free(replay);
+		hub_free(hub);
+	}
+	event_base_free(base);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(everything_comes_once_and_in_order),
+		cmocka_unit_test(a_page_ends_where_its_user_was_removed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
