@@ -20,12 +20,14 @@
 enum {
 	CHUNK_MIN = 16,	  /* events: a small page still sees the notes between its messages */
 	CHUNK_MAX = 1000, /* events in one answer of the window */
+	LOOK_BACK = 8,	  /* events up to an `after`: mostly one of them is a message */
 };
 
 enum phase {
 	PHASE_DOWN,
 	PHASE_UP,
 	PHASE_FOLD, /* looks for later edits of what the page holds */
+	PHASE_KEPT, /* asks the record what retention has left below an `after` */
 	PHASE_DONE,
 	PHASE_SEAM,
 	PHASE_FAILED
@@ -47,9 +49,11 @@ struct history {
 	bool has_read;	      /* something came from a server already */
 	bool leg_in_record;   /* the current leg has left the window */
 	bool has_lost_record;
-	int64_t next;  /* the seq that the current leg or the fold reads next */
-	int64_t top;   /* highest seq read from the window, and the messages up to it */
-	int64_t top_n; /* … all of them, notes too */
+	bool has_below;	    /* a message up to an `after` was met in the window */
+	bool is_kept_known; /* the record has told what retention took */
+	int64_t next;	    /* the seq that the current leg or the fold reads next */
+	int64_t top;	    /* highest seq read from the window, and the messages up to it */
+	int64_t top_n;	    /* … all of them, notes too */
 
 	struct list down, up; /* in reading order: newest first, oldest first */
 	struct list changes;  /* edits and deletions met in the window */
@@ -95,6 +99,11 @@ static bool is_staff(const struct history *h)
 	return h->query.viewer == MESSAGE_FOR_STAFF;
 }
 
+static int64_t total_n(const struct history *h)
+{
+	return is_staff(h) ? h->totals.n : h->totals.n_public;
+}
+
 static int64_t first_kept(const struct history *h)
 {
 	return h->totals.first_seq > 1 ? h->totals.first_seq : 1;
@@ -126,12 +135,22 @@ static void start_up(struct history *h, int64_t above)
 	h->leg_in_record = !h->uses_window || h->next < h->window_first;
 }
 
+/* The window does not know what retention took: what is met up to the bound proves that not all went. */
+static void look_back(struct history *h)
+{
+	if (h->leg_in_record)
+		return;
+	if (h->next > h->totals.last_seq)
+		h->next = h->totals.last_seq + 1;
+	h->next = h->next - LOOK_BACK > h->window_first ? h->next - LOOK_BACK : h->window_first;
+}
+
 static void start(struct history *h)
 {
 	list_clear(&h->down);
 	list_clear(&h->up);
 	list_clear(&h->changes);
-	h->has_extra_down = h->has_extra_up = h->has_read = false;
+	h->has_extra_down = h->has_extra_up = h->has_read = h->has_below = false;
 	h->top = h->top_n = 0;
 	switch (h->query.bound) {
 	case HISTORY_NEWEST:
@@ -145,6 +164,7 @@ static void start(struct history *h)
 		break;
 	case HISTORY_AFTER:
 		start_up(h, h->query.at);
+		look_back(h);
 		break;
 	}
 }
@@ -234,6 +254,14 @@ failed:
 	h->phase = PHASE_FAILED;
 }
 
+/* Whether only the record can tell if there is a message below the page. */
+static bool is_below_unknown(const struct history *h)
+{
+	if (h->query.bound != HISTORY_AFTER || !h->uses_window || h->has_below || h->is_kept_known)
+		return false;
+	return h->up.count > 0 ? message_n(h->up.items[0], h->query.viewer) > 1 : total_n(h) > 0;
+}
+
 /*
  * All legs are read. What was read of the window ends at `top`; edits above it may concern the
  * page. The counts tell without looking whether there are any: if every later event is a message,
@@ -243,6 +271,10 @@ static void end_legs(struct history *h)
 {
 	int64_t later = h->totals.last_seq - h->top;
 
+	if (is_below_unknown(h)) {
+		h->phase = PHASE_KEPT;
+		return;
+	}
 	if (!h->uses_window || h->top == 0 || h->down.count + h->up.count == 0 || later <= 0 ||
 	    later == h->totals.n - h->top_n) {
 		finish(h);
@@ -346,13 +378,17 @@ enum history_step history_next(const struct history *h, struct history_ask *ask_
 			return ask_record(h, ask_r);
 		ask_r->from = h->next;
 		ask_r->to = h->totals.last_seq;
-		ask_r->count = chunk(leg_wants(h));
+		ask_r->count = chunk(leg_wants(h)) + (h->next <= h->query.at ? LOOK_BACK : 0);
 		return HISTORY_ASK_WINDOW;
 	case PHASE_FOLD:
 		ask_r->from = h->next;
 		ask_r->to = h->totals.last_seq;
 		ask_r->count = CHUNK_MAX;
 		return HISTORY_ASK_WINDOW;
+	case PHASE_KEPT:
+		ask_r->before = h->query.at < INT64_MAX ? h->query.at + 1 : INT64_MAX;
+		ask_r->count = 1;
+		return HISTORY_ASK_RECORD;
 	case PHASE_DONE:
 		return HISTORY_DONE;
 	case PHASE_SEAM:
@@ -372,6 +408,11 @@ static bool read_event(struct history *h, const struct ticket_event *event)
 	if (event->seq > h->top) {
 		h->top = event->seq;
 		h->top_n = event->n;
+	}
+	if (h->query.bound == HISTORY_AFTER && event->seq <= h->query.at) {
+		h->has_below = h->has_below || (event->kind == EVENT_MESSAGE &&
+						message_is_visible(event, h->query.viewer));
+		return true;
 	}
 	if (event->kind == EVENT_EDIT || event->kind == EVENT_DELETE)
 		list = &h->changes;
@@ -434,7 +475,14 @@ void history_take_record(struct history *h, const struct history_totals *totals,
 	/* A page that is one look at the record shows the ticket as of that look. */
 	if (!h->has_read)
 		h->totals = *totals;
-	h->has_read = true;
+	h->has_read = h->is_kept_known = true;
+	h->totals.first_n = totals->first_n;
+	h->totals.first_n_public = totals->first_n_public;
+	if (h->phase == PHASE_KEPT) {
+		end_legs(h);
+		settle(h);
+		return;
+	}
 	for (size_t i = 0; i < count; i++) {
 		if (list_add(list, event_copy(&events[i])) != 0) {
 			h->phase = PHASE_FAILED;
@@ -451,6 +499,12 @@ void history_lose_record(struct history *h)
 
 	if (history_next(h, &ask) != HISTORY_ASK_RECORD)
 		return;
+	if (h->phase == PHASE_KEPT) {
+		h->is_kept_known = true;
+		end_legs(h);
+		settle(h);
+		return;
+	}
 	h->has_lost_record = true;
 	if (h->phase == PHASE_DOWN && h->uses_window && h->down.count > 0) {
 		/* A short page: what the window has, and the next one says where it ends. */
@@ -469,11 +523,6 @@ size_t history_count(const struct history *h)
 const struct ticket_event *history_event(const struct history *h, size_t i)
 {
 	return h->page.items[i];
-}
-
-static int64_t total_n(const struct history *h)
-{
-	return is_staff(h) ? h->totals.n : h->totals.n_public;
 }
 
 /* Messages that retention took. */

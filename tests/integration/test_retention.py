@@ -191,6 +191,8 @@ def test_history_begins_where_it_is_kept(stack, cut):
             assert numbers(page) == [] and page["has_more_before"] and not page["has_more_after"]
             page = api.page(ticket, after=7)
             assert numbers(page) == [8, 9, 10] and page["has_more_before"]
+            page = api.page(ticket, after=6)
+            assert numbers(page) == [7, 8, 9, 10] and not page["has_more_before"]
             check_problem(api.get(f"/v1/tickets/{ticket}/messages/3"), 404, "not_found")
             # The second time without Redis, from the record.
             r = stack.redis()

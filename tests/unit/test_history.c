@@ -143,6 +143,7 @@ struct servers {
 	int trim_by;	      /* so many events leave the window after each answer */
 	bool loses_window;
 	bool loses_record;
+	int64_t erased; /* what is below or at this has left the record, too */
 	int window_asks, record_asks;
 };
 
@@ -172,21 +173,25 @@ static void answer_record(struct history *h, struct servers *servers, const stru
 			  enum message_viewer viewer)
 {
 	struct ticket_event *events = calloc((size_t)ask->count, sizeof(*events));
+	struct history_totals totals = model.totals;
 	size_t count = 0;
 
+	totals.first_seq = servers->erased + 1;
+	totals.first_n = model.events[servers->erased].n;
+	totals.first_n_public = model.events[servers->erased].n_public;
 	servers->record_asks++;
 	assert_non_null(events);
 	for (int64_t i = 1; i <= EVENTS && count < (size_t)ask->count; i++) {
 		int64_t seq = ask->after >= 0 ? i : EVENTS + 1 - i;
 
-		if (is_shown(seq, viewer) && seq > ask->after &&
+		if (is_shown(seq, viewer) && seq > ask->after && seq > servers->erased &&
 		    (ask->before == 0 || seq < ask->before))
 			events[count++] = model.now[seq];
 	}
 	if (servers->loses_record)
 		history_lose_record(h);
 	else
-		history_take_record(h, &model.totals, events, count);
+		history_take_record(h, &totals, events, count);
 	free(events);
 }
 
@@ -364,6 +369,28 @@ static void test_begins_without_totals(void **state)
 	}
 }
 
+/* The window, whose totals say nothing of what was erased, begins at the oldest event that is kept. */
+static void test_after_the_seam_of_what_was_erased(void **state)
+{
+	for (int64_t erased = 5; erased < EVENTS; erased += 5) {
+		for (int64_t at = 0; at <= EVENTS + 2; at++) {
+			const struct history_query q = {HISTORY_AFTER, at, 7, MESSAGE_FOR_PUBLIC};
+			struct servers servers = {.window_first = erased + 1, .erased = erased};
+			bool has_more = false;
+			struct history *h;
+
+			(void)state;
+			make_model((unsigned)erased, 40);
+			h = history_new(&q, &model.totals, servers.window_first);
+			assert_int_equal(run(h, &servers, q.viewer), HISTORY_DONE);
+			for (int64_t seq = erased + 1; seq <= at && seq <= EVENTS; seq++)
+				has_more = has_more || is_shown(seq, q.viewer);
+			assert_int_equal(history_has_more_before(h), has_more);
+			history_free(h);
+		}
+	}
+}
+
 static void test_window_alone_answers_what_it_holds(void **state)
 {
 	const struct history_query newest = {HISTORY_NEWEST, 0, 10, MESSAGE_FOR_STAFF};
@@ -450,6 +477,7 @@ int main(void)
 		cmocka_unit_test(test_joins_window_and_record),
 		cmocka_unit_test(test_survives_trims_holes_and_loss_of_the_window),
 		cmocka_unit_test(test_begins_without_totals),
+		cmocka_unit_test(test_after_the_seam_of_what_was_erased),
 		cmocka_unit_test(test_window_alone_answers_what_it_holds),
 		cmocka_unit_test(test_an_empty_ticket),
 		cmocka_unit_test(test_links_to_the_neighbours),
