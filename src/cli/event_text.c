@@ -74,11 +74,12 @@ static void put_head(struct buf *out, const struct json_read_value *event, const
 
 static void put_edited(struct buf *out, const struct json_read_value *message)
 {
+	/* Its author need not be who has edited it, which only admins can ask for. */
 	put_head(out, message, "edited_at");
-	put_sender(out, message);
-	buf_puts(out, " edited ");
 	put_word(out, json_get_str(message, "seq"), "?");
-	buf_puts(out, ": ");
+	buf_puts(out, " of ");
+	put_sender(out, message);
+	buf_puts(out, " was edited: ");
 	put_content(out, message);
 }
 

@@ -40,7 +40,7 @@ static void messages(void **state)
 	expect("message-edited",
 	       "{\"seq\":58,\"event_seq\":62,\"sender_id\":\"a\",\"content\":\"new\","
 	       "\"edited_at\":\"2026-11-20T15:04:06.000Z\"}",
-	       "2026-11-20 15:04:06  62  a edited 58: new\n");
+	       "2026-11-20 15:04:06  62  58 of a was edited: new\n");
 	expect("message-deleted",
 	       "{\"seq\":58,\"event_seq\":63,\"deleted_by\":\"b\","
 	       "\"deleted_at\":\"2026-11-20T15:04:06.000Z\"}",
