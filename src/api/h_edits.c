@@ -82,13 +82,15 @@ static void handle_change(struct call *call, struct str content)
 			  &change.if_match) != 0)
 		return;
 	record_edit_put(&stmt, &change);
-	/* A repeat that finds its first try made pushes nothing: that is left to the sweep. */
 	err = stores_pg_repeatable(call->stores, &stmt, stores_pg_deadline(call->stores), &result,
 				   &is_repeat);
 	if (err == ERR_NONE && record_edit_parse(result, change.ticket, &changed) != 0)
 		err = ERR_PROTOCOL;
 	if (err == ERR_NONE) {
 		stores_learn_epoch(call->stores, changed.epoch);
+		/* A repeat finds what the first try made, which was not pushed yet. */
+		if (is_repeat && changed.outcome == RECORD_CHANGE_NONE)
+			stores_catch_up(call->stores, change.ticket);
 		answer_outcome(call, &changed);
 	} else {
 		refuse_failure(call, err);

@@ -148,7 +148,7 @@ static int read_change(struct call *call, struct record_card_change *change)
 	return 0;
 }
 
-static void answer_change(struct call *call, const PGresult *result)
+static void answer_change(struct call *call, const PGresult *result, bool is_repeat)
 {
 	struct record_card_changed changed;
 
@@ -163,6 +163,8 @@ static void answer_change(struct call *call, const PGresult *result)
 	}
 	if (changed.outcome == RECORD_CARD_CHANGED)
 		stores_push(call->stores, &changed.event, (struct str){0}, &call->log);
+	else if (is_repeat) /* and it finds what the first try made, which was not pushed yet */
+		stores_catch_up(call->stores, call_ticket(call));
 	h_ticket_read(call);
 }
 
@@ -183,7 +185,7 @@ void h_ticket_write(struct call *call)
 	switch (stores_pg_repeatable(call->stores, &stmt, stores_pg_deadline(call->stores), &result,
 				     &is_repeat)) {
 	case ERR_NONE:
-		answer_change(call, result);
+		answer_change(call, result, is_repeat);
 		break;
 	case ERR_INVALID:
 	case ERR_PROTOCOL:

@@ -400,6 +400,28 @@ void stores_restore(struct stores *s, struct str ticket, const struct stores_win
 	report_feed(s, feed_fill(&feed, ticket, 0, window->open.now_ms));
 }
 
+void stores_catch_up(struct stores *s, struct str ticket)
+{
+	const struct feed feed = feed_of(s);
+	redisReply *replies[HOT_TAIL_REPLIES + 1];
+	struct buf commands = BUF_INIT;
+	struct hot_tail tail;
+	int64_t now_ms = 0;
+	size_t n;
+
+	if (stores_keys(s) == NULL)
+		return;
+	/* The time is asked for first, as a load wants it. */
+	n = hot_put_time(&commands);
+	n += hot_put_tail(&commands, &s->keys, ticket);
+	if (stores_redis(s, &commands, n, stores_redis_deadline(s), replies) == ERR_NONE &&
+	    hot_parse_time(replies[0], &now_ms) == 0 && hot_parse_tail(&replies[1], &tail) == 0 &&
+	    tail.last_seq > 0)
+		report_feed(s, feed_fill(&feed, ticket, tail.last_seq, now_ms));
+	redis_conn_release(replies, HOT_TAIL_REPLIES + 1);
+	buf_deinit(&commands);
+}
+
 /* ---- idle ---- */
 
 static void ask_deployment(struct stores *s)

@@ -97,4 +97,10 @@ void stores_restore(struct stores *s, struct str ticket, const struct stores_win
 void stores_push(struct stores *s, const struct ticket_event *event, struct str join_role,
 		 const struct log_ctx *log);
 
+/*
+ * Brings a ticket's stream up to the record: something was committed whose event the caller does not
+ * have, for a repeat found it done. A ticket that is not in Redis stays away. Failing is no harm.
+ */
+void stores_catch_up(struct stores *s, struct str ticket);
+
 #endif

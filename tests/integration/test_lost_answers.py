@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+PostgreSQL commits, and its answer is lost on the way: the api asks again, finds it done, and everybody who
+listens learns of it at once, not only from the sweep.
+"""
+
+import contextlib
+import select
+import socket
+import threading
+import urllib.parse
+
+import fcgi_client as fcgi
+import pytest
+from client import wait_for
+from test_start import Daemon
+
+
+class Lossy:
+    """A way to PostgreSQL that loses the answer to the next statement that has `lose` in it, once."""
+
+    def __init__(self, url):
+        self.url = urllib.parse.urlsplit(url)
+        self.lose = None
+        self.lost = 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    @property
+    def database(self):
+        name = f"{self.url.username}:{self.url.password}"
+        port = self.listener.getsockname()[1]
+        return self.url._replace(netloc=f"{name}@127.0.0.1:{port}").geturl()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                threading.Thread(target=self.carry, args=(client,), daemon=True).start()
+
+    def carry(self, client):
+        server = socket.create_connection((self.url.hostname, self.url.port))
+        is_marked = False
+        with client, server, contextlib.suppress(OSError):
+            while True:
+                for ready in select.select([client, server], [], [])[0]:
+                    data = ready.recv(65536)
+                    if not data:
+                        return
+                    if ready is client and self.lose and self.lose in data:
+                        is_marked, self.lose = True, None
+                    if ready is server and is_marked:
+                        self.lost += 1
+                        return
+                    (server if ready is client else client).sendall(data)
+
+    def close(self):
+        self.listener.close()
+
+
+@pytest.fixture
+def lossy(stack, tmp_path):
+    """(way to PostgreSQL, path of the socket of an api that uses it)"""
+    way = Lossy(stack.env["DATABASE_URL"])
+    path = str(tmp_path / "api.sock")
+    with Daemon(stack, "api", path, DATABASE_URL=way.database, BELLHOP_API_WORKERS=1).ready():
+        yield way, path
+    way.close()
+
+
+def window(stack, ticket):
+    """Number and kind of the events in Redis."""
+    r = stack.redis()
+    name = r.keys(f"bellhop:*:chat:{ticket}")
+    return [(int(i.split(b"-")[0]), e[b"kind"].decode()) for i, e in r.xrange(name[0])] if name else []
+
+
+CHANGES = {
+    "e": ("PATCH", "/messages/1", {"content": "lost-answer"}, b"lost-answer"),
+    "d": ("DELETE", "/messages/1", None, b"lost-answer"),
+    "t": ("PUT", "", {"title": "lost-answer"}, b"lost-answer"),
+    "m": ("POST", "/messages", {"content": "lost-answer"}, b"lost-answer"),
+}
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+def test_what_was_done_is_pushed_at_once(stack, site, lossy, ticket, kind):
+    way, path = lossy
+    method, rest, body, lose = CHANGES[kind]
+    site.api("lost-answer").sent(ticket, "one")
+    wait_for(lambda: window(stack, ticket) == [(1, "m")], "the stream")
+    token = site.token("lost-answer")
+    # Nobody but the api can push it now.
+    stack.freeze("archive")
+    try:
+        way.lose = lose
+        answer = fcgi.call(path, method, f"/chat/v1/tickets/{ticket}{rest}", token=token, body=body)
+        found = window(stack, ticket)
+    finally:
+        stack.thaw("archive")
+    assert way.lost == 1
+    assert answer.status in (200, 201), answer
+    assert found == [(1, "m"), (2, kind)]
+    assert len(stack.sql("SELECT seq FROM bellhop.event WHERE ticket_id = %s", ticket)) == 2
