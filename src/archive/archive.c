@@ -20,7 +20,7 @@
 
 /* ---- beginning and end ---- */
 
-static int read_library(const char *dir, struct buf *code, struct buf *error)
+static int read_library(const char *dir, const char *name, struct buf *code, struct buf *error)
 {
 	struct buf path = BUF_INIT;
 	FILE *file = NULL;
@@ -28,7 +28,7 @@ static int read_library(const char *dir, struct buf *code, struct buf *error)
 	size_t n;
 	int status = -1;
 
-	buf_printf(&path, "%s/redis/%s", dir, HOT_LIBRARY_FILE);
+	buf_printf(&path, "%s/redis/%s", dir, name);
 	if (buf_cstr(&path) == NULL) {
 		buf_puts(error, "out of memory\n");
 		goto out;
@@ -52,6 +52,15 @@ out:
 		fclose(file);
 	buf_deinit(&path);
 	return status;
+}
+
+static int read_libraries(struct archive *a, const char *dir, struct buf *error)
+{
+	for (size_t i = 0; i < UPKEEP_LIBRARIES; i++) {
+		if (read_library(dir, upkeep_library(i)->file, &a->libraries[i], error) != 0)
+			return -1;
+	}
+	return 0;
 }
 
 static struct redis_conn *new_redis(const struct conf *conf, enum conf_key url, struct buf *error)
@@ -97,7 +106,7 @@ int archive_init(struct archive *a, const struct conf *conf, struct buf *error)
 	a->redis_timeout_ms = redis_ms > REDIS_TIMEOUT_MIN_MS ? redis_ms : REDIS_TIMEOUT_MIN_MS;
 	a->pg_timeout_ms = conf_int(conf, CONF_PG_TIMEOUT_MS);
 	archive_configure(a, conf);
-	if (read_library(conf_str(conf, CONF_SQL_DIR), &a->library, error) != 0)
+	if (read_libraries(a, conf_str(conf, CONF_SQL_DIR), error) != 0)
 		return -1;
 	a->redis = new_redis(conf, CONF_REDIS_URL, error);
 	if (a->redis == NULL)
@@ -131,7 +140,8 @@ void archive_deinit(struct archive *a)
 	pg_conn_free(a->pg);
 	free(a->marks);
 	free(a->is_dirty);
-	buf_deinit(&a->library);
+	for (size_t i = 0; i < UPKEEP_LIBRARIES; i++)
+		buf_deinit(&a->libraries[i]);
 }
 
 bool archive_may_go_on(struct archive *a)
@@ -198,7 +208,7 @@ int archive_ask_redis(struct archive *a, const struct buf *commands, size_t n, r
 		return 0;
 	/* A missing library is loaded with the next tick, and only failing that is worth a line. */
 	if (trouble == HOT_TROUBLE_FUNCTION)
-		a->has_library = false;
+		a->has_libraries = false;
 	else
 		redis_failed(a, hot_trouble_text(trouble));
 	redis_conn_release(replies, n);
@@ -405,14 +415,14 @@ int archive_doubt(struct archive *a, const struct str *tickets, const int64_t *t
 
 /* ---- one tick ---- */
 
-static int load_library(struct archive *a)
+static int load_library(struct archive *a, size_t i)
 {
 	struct buf commands = BUF_INIT;
 	redisReply *reply = NULL;
 	int status = -1;
 	enum err err;
 
-	upkeep_put_library(&commands, buf_str(&a->library));
+	upkeep_put_library(&commands, buf_str(&a->libraries[i]));
 	err = redis_conn_exec(a->admin, &commands, 1, clock_mono_ms() + a->redis_timeout_ms,
 			      &reply);
 	if (err != ERR_NONE) {
@@ -420,12 +430,12 @@ static int load_library(struct archive *a)
 	} else if (reply->type == REDIS_REPLY_ERROR) {
 		char reason[200];
 
-		snprintf(reason, sizeof(reason), "could not load the function library: %s",
-			 reply->str);
+		snprintf(reason, sizeof(reason), "could not load the function library %s: %s",
+			 upkeep_library(i)->name, reply->str);
 		redis_failed(a, reason);
 	} else {
-		a->has_library = true;
-		log_info(NULL, "loaded the function library", LOG_STR("library", HOT_LIBRARY));
+		log_info(NULL, "loaded the function library",
+			 LOG_STR("library", upkeep_library(i)->name));
 		status = 0;
 	}
 	redis_conn_release(&reply, 1);
@@ -433,25 +443,36 @@ static int load_library(struct archive *a)
 	return status;
 }
 
-/* Is Redis there, with the library? Works without PostgreSQL, too. Sets redis_now_ms. */
+static int load_libraries(struct archive *a)
+{
+	for (size_t i = 0; i < UPKEEP_LIBRARIES; i++) {
+		if (load_library(a, i) != 0)
+			return -1;
+	}
+	a->has_libraries = true;
+	return 0;
+}
+
+/* Is Redis there, with the libraries? Works without PostgreSQL, too. Sets redis_now_ms. */
 static int look_at_redis(struct archive *a)
 {
-	/* A second time where the library was there and is gone: FUNCTION FLUSH, an empty server. */
+	/* A second time where a library was there and is gone: FUNCTION FLUSH, an empty server. */
 	for (int i = 0; i < 2; i++) {
 		struct buf commands = BUF_INIT;
-		redisReply *replies[2] = {NULL};
+		redisReply *replies[1 + UPKEEP_LIBRARIES] = {NULL};
 		int status;
+		size_t n;
 
-		if (!a->has_library && load_library(a) != 0)
+		if (!a->has_libraries && load_libraries(a) != 0)
 			return -1;
-		hot_put_time(&commands);
-		upkeep_put_probe(&commands);
-		status = archive_ask_redis(a, &commands, 2, replies);
+		n = hot_put_time(&commands);
+		n += upkeep_put_probes(&commands);
+		status = archive_ask_redis(a, &commands, n, replies);
 		if (status == 0)
 			status = hot_parse_time(replies[0], &a->redis_now_ms);
-		redis_conn_release(replies, 2);
+		redis_conn_release(replies, n);
 		buf_deinit(&commands);
-		if (status == 0 || a->has_library)
+		if (status == 0 || a->has_libraries)
 			return status;
 	}
 	return -1;

@@ -45,7 +45,7 @@ struct archive {
 	int64_t sweep_ms;
 	int64_t redis_timeout_ms, pg_timeout_ms;
 	struct upkeep_window window;
-	struct buf library; /* source of the functions */
+	struct buf libraries[UPKEEP_LIBRARIES]; /* sources of the functions */
 
 	/* servers */
 	struct redis_conn *redis;
@@ -54,7 +54,7 @@ struct archive {
 	struct feed feed;
 	bool is_redis_down, is_pg_down;	    /* in this tick */
 	bool is_redis_logged, is_pg_logged; /* said to be away */
-	bool has_library;		    /* it was loaded since we started */
+	bool has_libraries;		    /* they were loaded since we started */
 	unsigned pg_generation;		    /* the connection whose deployment we know */
 
 	/* the deployment */

@@ -13,6 +13,7 @@
 #include "cli/checks.h"
 #include "store/hot.h"
 #include "store/redis_conn.h"
+#include "store/upkeep.h"
 
 enum {
 	TIMEOUT_MS = 3000,
@@ -110,13 +111,13 @@ static void check_clients(struct checks *checks, const struct conf *conf, struct
 			   (long long)maximum, (long long)connected);
 }
 
-/* A call without keys changes nothing, and its error tells whether the function is there. */
-static void check_library(struct checks *checks, const redisReply *reply)
+/* The answer of a function that does nothing tells whether it is there. */
+static void check_library(struct checks *checks, const char *name, const redisReply *reply)
 {
 	switch (hot_trouble(reply)) {
 	case HOT_TROUBLE_FUNCTION:
 		checks_add(checks, CHECK_ERROR, "redis functions",
-			   "%s is not loaded: is bellhop-archive running?", HOT_LIBRARY);
+			   "%s is not loaded: is bellhop-archive running?", name);
 		break;
 	case HOT_TROUBLE_DENIED:
 		checks_add(checks, CHECK_ERROR, "redis functions", "%.*s", (int)reply->len,
@@ -129,7 +130,7 @@ static void check_library(struct checks *checks, const redisReply *reply)
 			   hot_trouble_text(hot_trouble(reply)));
 		break;
 	default:
-		checks_add(checks, CHECK_OK, "redis functions", "%s is loaded", HOT_LIBRARY);
+		checks_add(checks, CHECK_OK, "redis functions", "%s is loaded", name);
 		break;
 	}
 }
@@ -174,15 +175,15 @@ static void check_deployment(struct checks *checks, const struct conf *conf,
 
 static void ask(struct checks *checks, const struct conf *conf, struct redis_conn *redis)
 {
-	enum { INFO, FUNCTION, DEPLOYMENT, REPLIES };
+	enum { INFO, DEPLOYMENT, FUNCTIONS, REPLIES = FUNCTIONS + UPKEEP_LIBRARIES };
 	redisReply *replies[REPLIES] = {NULL};
 	struct buf commands;
 	enum err err;
 
 	buf_init(&commands);
 	redis_wire_putc(&commands, "INFO", "all", (char *)NULL);
-	redis_wire_putc(&commands, "FCALL", HOT_LIBRARY "_push", "0", (char *)NULL);
 	hot_put_deployment_read(&commands, conf_str(conf, CONF_REDIS_PREFIX));
+	upkeep_put_probes(&commands);
 	err = redis_conn_exec(redis, &commands, REPLIES, clock_mono_ms() + TIMEOUT_MS, replies);
 	if (err != ERR_NONE) {
 		checks_add(checks, CHECK_ERROR, "redis", "%s: %s", err_text(err),
@@ -197,7 +198,8 @@ static void ask(struct checks *checks, const struct conf *conf, struct redis_con
 		check_memory(checks, info);
 		check_persistence(checks, info);
 		check_clients(checks, conf, info);
-		check_library(checks, replies[FUNCTION]);
+		for (size_t i = 0; i < UPKEEP_LIBRARIES; i++)
+			check_library(checks, upkeep_library(i)->name, replies[FUNCTIONS + i]);
 		check_deployment(checks, conf, redis, replies[DEPLOYMENT]);
 	}
 	redis_conn_release(replies, REPLIES);

@@ -18,6 +18,7 @@
 #include "push/fcgi_conn.h"
 #include "push/hubs.h"
 #include "push/listen.h"
+#include "push/live.h"
 #include "push/opening.h"
 #include "push/push.h"
 #include "push/stores.h"
@@ -214,10 +215,18 @@ static void on_conn_freed(void *arg)
 	listen_room(child->listen);
 }
 
+static int on_hub_made(void *arg, struct hub *hub)
+{
+	struct child *child = arg;
+
+	return live_follow_ticket(child->push.live, hub_ticket(hub));
+}
+
 static void on_hub_gone(void *arg, struct hub *hub)
 {
 	struct child *child = arg;
 
+	live_unfollow_ticket(child->push.live, hub_ticket(hub));
 	tail_unwatch(child->push.tail, hub);
 	chase_forget(child->push.chase, hub);
 }
@@ -271,6 +280,21 @@ static size_t connections_max(const struct push_limits *limits)
 	return (size_t)allowed;
 }
 
+static int make_live(struct child *child)
+{
+	struct push *push = &child->push;
+	const struct live_opts opts = {
+		.base = push->base,
+		.target = stores_redis_target(push->stores),
+		.prefix = conf_str(conf_of(child), CONF_REDIS_PREFIX),
+		.connect_timeout_ms = stores_connect_timeout_ms(push->stores),
+		.ops = {.arg = child},
+	};
+
+	push->live = live_new(&opts);
+	return push->live == NULL ? -1 : 0;
+}
+
 /* The parts below the connections. */
 static int make_hubs(struct child *child, struct buf *error)
 {
@@ -280,13 +304,20 @@ static int make_hubs(struct child *child, struct buf *error)
 		.epoch = on_epoch,
 		.arg = child,
 	};
+	const struct hubs_ops hubs_ops = {
+		.made = on_hub_made,
+		.gone = on_hub_gone,
+		.arg = child,
+	};
 	struct chase_opts chase_opts = {.base = push->base, .filled = on_filled, .arg = child};
 
 	push->stores = stores_new(push->base, conf_of(child), &stores_ops, error);
 	if (push->stores == NULL)
 		return -1;
-	push->hubs = hubs_new(push->base, (size_t)conf_int(conf_of(child), CONF_RING_EVENTS),
-			      on_hub_gone, child);
+	if (make_live(child) != 0)
+		return -1;
+	push->hubs =
+		hubs_new(push->base, (size_t)conf_int(conf_of(child), CONF_RING_EVENTS), &hubs_ops);
 	chase_opts.stores = push->stores;
 	chase_opts.hubs = push->hubs;
 	if (push->hubs != NULL)
@@ -372,6 +403,7 @@ static void child_unmake(struct child *child)
 	openings_free(child->openings);
 	hubs_free(push->hubs);
 	tail_free(push->tail);
+	live_free(push->live);
 	chase_free(child->push.chase);
 	stores_free(push->stores);
 	turn_free(push->turn);

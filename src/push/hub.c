@@ -174,6 +174,19 @@ enum hub_member hub_look_for(const struct hub *hub, struct str user, int64_t sin
 	return found;
 }
 
+void hub_notice(struct hub *hub, struct frame *for_staff, struct frame *for_public)
+{
+	struct link *link, *next;
+
+	for (link = TAILQ_FIRST(&hub->links); link != NULL; link = next) {
+		struct frame *frame = link->viewer == MESSAGE_FOR_STAFF ? for_staff : for_public;
+
+		next = TAILQ_NEXT(link, of_hub);
+		if (frame != NULL)
+			link->ops->notice(link, frame);
+	}
+}
+
 struct str hub_ticket(const struct hub *hub)
 {
 	return str_of(hub->ticket);

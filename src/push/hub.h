@@ -16,6 +16,7 @@
 #include "base/str.h"
 #include "chat/message.h"
 
+struct frame;
 struct ticket_event;
 struct hub;
 struct link;
@@ -35,6 +36,9 @@ struct link_ops {
 
 	/* Its user was removed from the ticket: it must leave, with nothing more. Live or not. */
 	void (*revoked)(struct link *link);
+
+	/* Something without a number that the link may see, and that may be lost; in any state. */
+	void (*notice)(struct link *link, struct frame *frame);
 };
 
 enum link_state {
@@ -104,6 +108,12 @@ enum hub_member {
 };
 
 enum hub_member hub_look_for(const struct hub *hub, struct str user, int64_t since);
+
+/*
+ * Gives a frame without an id to all links, to each the one for its viewer; NULL: nothing for those.
+ * The frames stay the caller's.
+ */
+void hub_notice(struct hub *hub, struct frame *for_staff, struct frame *for_public);
 
 struct str hub_ticket(const struct hub *hub);
 int64_t hub_epoch(const struct hub *hub);

@@ -19,12 +19,11 @@ struct hubs {
 	struct event_base *base;
 	const struct timeval *linger; /* one of libevent's common time-outs: a queue, not a heap */
 	size_t ring_events;
-	hubs_gone_cb *gone;
-	void *arg;
+	struct hubs_ops ops;
 	struct entry *entries; /* hash by the hub's ticket */
 };
 
-struct hubs *hubs_new(struct event_base *base, size_t ring_events, hubs_gone_cb *gone, void *arg)
+struct hubs *hubs_new(struct event_base *base, size_t ring_events, const struct hubs_ops *ops)
 {
 	const struct timeval linger = {HUBS_LINGER_MS / 1000, HUBS_LINGER_MS % 1000 * 1000};
 	struct hubs *hubs = calloc(1, sizeof(*hubs));
@@ -33,8 +32,7 @@ struct hubs *hubs_new(struct event_base *base, size_t ring_events, hubs_gone_cb 
 		return NULL;
 	hubs->base = base;
 	hubs->ring_events = ring_events;
-	hubs->gone = gone;
-	hubs->arg = arg;
+	hubs->ops = *ops;
 	hubs->linger = event_base_init_common_timeout(base, &linger);
 	if (hubs->linger == NULL) {
 		free(hubs);
@@ -43,15 +41,21 @@ struct hubs *hubs_new(struct event_base *base, size_t ring_events, hubs_gone_cb 
 	return hubs;
 }
 
+static void entry_discard(struct entry *entry)
+{
+	hub_free(entry->hub);
+	if (entry->linger != NULL)
+		event_free(entry->linger);
+	free(entry);
+}
+
 static void entry_free(struct entry *entry)
 {
 	struct hubs *hubs = entry->hubs;
 
-	hubs->gone(hubs->arg, entry->hub);
+	hubs->ops.gone(hubs->ops.arg, entry->hub);
 	HASH_DEL(hubs->entries, entry);
-	event_free(entry->linger);
-	hub_free(entry->hub);
-	free(entry);
+	entry_discard(entry);
 }
 
 static void on_linger(evutil_socket_t fd, short what, void *arg)
@@ -75,12 +79,26 @@ void hubs_free(struct hubs *hubs)
 	free(hubs);
 }
 
-struct hub *hubs_open(struct hubs *hubs, struct str ticket)
+static struct entry *hubs_entry(const struct hubs *hubs, struct str ticket)
 {
 	struct entry *entry;
-	struct str key;
 
 	HASH_FIND(hh, hubs->entries, ticket.p, ticket.n, entry);
+	return entry;
+}
+
+struct hub *hubs_find(const struct hubs *hubs, struct str ticket)
+{
+	const struct entry *entry = hubs_entry(hubs, ticket);
+
+	return entry == NULL ? NULL : entry->hub;
+}
+
+struct hub *hubs_open(struct hubs *hubs, struct str ticket)
+{
+	struct entry *entry = hubs_entry(hubs, ticket);
+	struct str key;
+
 	if (entry != NULL) {
 		/* Lingers on from now: its listener is about to join. */
 		if (event_add(entry->linger, hubs->linger) != 0)
@@ -94,11 +112,9 @@ struct hub *hubs_open(struct hubs *hubs, struct str ticket)
 	entry->hub = hub_new(ticket, hubs->ring_events);
 	entry->linger = evtimer_new(hubs->base, on_linger, entry);
 	if (entry->hub == NULL || entry->linger == NULL ||
-	    event_add(entry->linger, hubs->linger) != 0) {
-		hub_free(entry->hub);
-		if (entry->linger != NULL)
-			event_free(entry->linger);
-		free(entry);
+	    event_add(entry->linger, hubs->linger) != 0 ||
+	    hubs->ops.made(hubs->ops.arg, entry->hub) != 0) {
+		entry_discard(entry);
 		return NULL;
 	}
 	hub_keep(entry->hub)->entry = entry;

@@ -13,17 +13,26 @@ struct hubs;
 
 enum { HUBS_LINGER_MS = 10000 };
 
-/* Told before a hub is freed. */
-typedef void hubs_gone_cb(void *arg, struct hub *hub);
+struct hubs_ops {
+	/* A hub was made. 0; or -1 when out of memory: it is freed again, without `gone`. */
+	int (*made)(void *arg, struct hub *hub);
 
-/* NULL when out of memory. */
-struct hubs *hubs_new(struct event_base *base, size_t ring_events, hubs_gone_cb *gone, void *arg);
+	/* Told before a hub is freed. */
+	void (*gone)(void *arg, struct hub *hub);
+	void *arg;
+};
+
+/* NULL when out of memory. `ops` is copied. */
+struct hubs *hubs_new(struct event_base *base, size_t ring_events, const struct hubs_ops *ops);
 
 /* Frees all hubs; none may have links left. */
 void hubs_free(struct hubs *hubs);
 
 /* The hub of a ticket, made if there is none. NULL when out of memory. */
 struct hub *hubs_open(struct hubs *hubs, struct str ticket);
+
+/* The hub of a ticket, NULL if there is none. */
+struct hub *hubs_find(const struct hubs *hubs, struct str ticket);
 
 /* To be called when a link has left: without any, the hub goes after HUBS_LINGER_MS. */
 void hubs_release(struct hubs *hubs, struct hub *hub);

@@ -42,7 +42,7 @@ struct out_ops {
 	/* A durable event, or a gap. */
 	enum out_result (*event)(struct out *out, struct frame *frame, enum outq_kind kind);
 
-	/* An event without an id that may be lost: mode, auth. */
+	/* An event without an id that may be lost: mode, auth, typing-start. */
 	enum out_result (*notice)(struct out *out, struct frame *frame);
 
 	/* May more be replayed now? */

@@ -160,16 +160,16 @@ static enum out_result poll_event(struct out *out, struct frame *frame, enum out
 	return OUT_OK;
 }
 
-static enum out_result poll_notice(struct out *out, struct frame *frame)
-{
-	if (!poll_of(out)->is_ephemeral)
-		return OUT_OK;
-	return poll_event(out, frame, OUTQ_LIVE);
-}
-
 static bool poll_has_room(const struct out *out)
 {
 	return ((const struct out_poll *)out)->n < OUT_POLL_EVENTS_MAX;
+}
+
+static enum out_result poll_notice(struct out *out, struct frame *frame)
+{
+	if (!poll_of(out)->is_ephemeral || !poll_has_room(out))
+		return OUT_OK;
+	return poll_event(out, frame, OUTQ_LIVE);
 }
 
 static void poll_caught_up(struct out *out)

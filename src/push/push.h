@@ -10,6 +10,7 @@ struct event_base;
 struct chase;
 struct fcgi_server;
 struct hubs;
+struct live;
 struct stores;
 struct subscribers;
 struct tail;
@@ -29,6 +30,7 @@ struct push {
 	struct fcgi_server *server;
 	struct stores *stores;
 	struct hubs *hubs;
+	struct live *live; /* what may be lost */
 	struct tail *tail;
 	struct chase *chase;
 	struct subscribers *subscribers;

@@ -386,11 +386,21 @@ static void on_revoked(struct link *link)
 	seat_revoke(link->owner);
 }
 
+/* What may be lost is lost to those who leave unread what they have. */
+static void on_notice(struct link *link, struct frame *frame)
+{
+	struct subscriber *sub = ((struct seat *)link->owner)->sub;
+
+	if (fcgi_conn_waiting(sub->conn) <= sub->push->limits.slow_bytes)
+		subscriber_notice(sub, frame);
+}
+
 static const struct link_ops link_ops = {
 	.live = on_live,
 	.lost = on_lost,
 	.restarted = on_restarted,
 	.revoked = on_revoked,
+	.notice = on_notice,
 };
 
 /* ---- what replays tell ---- */

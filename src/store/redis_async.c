@@ -414,10 +414,31 @@ static void say_hello(struct redis_async *ra)
 	buf_deinit(&b);
 }
 
+/* ["message", channel, payload], which answers nothing. */
+static bool is_message(const redisReply *reply)
+{
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3)
+		return false;
+	for (size_t i = 0; i < reply->elements; i++) {
+		if (reply->element[i]->type != REDIS_REPLY_STRING)
+			return false;
+	}
+	return strcmp(reply->element[0]->str, "message") == 0;
+}
+
+static void take_message(struct redis_async *ra, redisReply *reply)
+{
+	const redisReply *channel = reply->element[1], *payload = reply->element[2];
+
+	ra->opts.on_message(ra->opts.arg, (struct str){channel->str, channel->len},
+			    (struct str){payload->str, payload->len});
+	freeReplyObject(reply);
+}
+
 /* Hands complete replies to the calls they answer. */
 static void take_replies(struct redis_async *ra)
 {
-	for (;;) {
+	while (!ra->is_closed) {
 		struct redis_async_call *call = TAILQ_FIRST(&ra->pending);
 		void *reply = NULL;
 
@@ -428,6 +449,10 @@ static void take_replies(struct redis_async *ra)
 		if (reply == NULL)
 			return;
 		ra->fed = 0;
+		if (ra->opts.on_message != NULL && is_message(reply)) {
+			take_message(ra, reply);
+			continue;
+		}
 		if (call == NULL) {
 			freeReplyObject(reply);
 			lose(ra, "an answer that nobody asked for", "");
@@ -460,7 +485,9 @@ static void on_readable(struct bufferevent *bev, void *arg)
 			return;
 		}
 	}
+	enter(ra);
 	take_replies(ra);
+	leave(ra);
 }
 
 struct redis_async_call *redis_async_submit(struct redis_async *ra,

@@ -28,6 +28,14 @@ struct redis_async_opts {
 	 * a first connection that does not succeed is reported once, as down.
 	 */
 	void (*on_state)(void *arg, bool is_up, const char *reason);
+
+	/*
+	 * For a connection that subscribes (RESP2: nothing but SUBSCRIBE, UNSUBSCRIBE and PING may be said
+	 * on it afterwards, each command about one channel, so that each has one reply): a message has
+	 * come, whose bytes are borrowed for the call. Without it a message that nobody asked for is the
+	 * end of the connection.
+	 */
+	void (*on_message)(void *arg, struct str channel, struct str payload);
 	void *arg;
 };
 

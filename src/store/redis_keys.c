@@ -70,16 +70,32 @@ static const char *kind_name(enum redis_key_kind kind)
 		return "meta";
 	case REDIS_KEY_WHO:
 		return "who";
+	case REDIS_KEY_TYPING:
+		return "typing";
+	case REDIS_KEY_READ:
+		return "read";
+	case REDIS_KEY_HERE:
+		return "here";
 	}
 	return "none";
+}
+
+/* What outlives an epoch has none in its name. */
+static bool is_of_epoch(enum redis_key_kind kind)
+{
+	return kind == REDIS_KEY_CHAT || kind == REDIS_KEY_META || kind == REDIS_KEY_WHO;
 }
 
 void redis_keys_ticket(const struct redis_keys *keys, enum redis_key_kind kind, struct str ticket,
 		       struct redis_key *key_r)
 {
+	char epoch[24] = "";
+
+	if (is_of_epoch(kind))
+		snprintf(epoch, sizeof(epoch), "%lld:", (long long)keys->epoch);
 	finish(key_r,
-	       snprintf(key_r->text, sizeof(key_r->text), "%s%lld:{%u}:%s:%.*s", keys->prefix,
-			(long long)keys->epoch, redis_keys_partition(keys, ticket), kind_name(kind),
+	       snprintf(key_r->text, sizeof(key_r->text), "%s%s{%u}:%s:%.*s", keys->prefix, epoch,
+			redis_keys_partition(keys, ticket), kind_name(kind),
 			clip(ticket, REDIS_KEYS_TICKET_MAX), ticket.p != NULL ? ticket.p : ""));
 }
 
@@ -102,6 +118,22 @@ void redis_keys_deployment(const char *prefix, struct redis_key *key_r)
 {
 	finish(key_r, snprintf(key_r->text, sizeof(key_r->text), "%.*sdeployment",
 			       REDIS_KEYS_PREFIX_MAX, prefix));
+}
+
+void redis_keys_channel(const char *prefix, enum redis_channel_kind kind, struct str id,
+			struct redis_key *key_r)
+{
+	static const char *const names[] = {
+		[REDIS_CHANNEL_LIVE] = "live:",
+		[REDIS_CHANNEL_USER] = "user:",
+		[REDIS_CHANNEL_SYSTEM] = "system",
+	};
+
+	if (kind == REDIS_CHANNEL_SYSTEM)
+		id = STR("");
+	finish(key_r, snprintf(key_r->text, sizeof(key_r->text), "%.*s%s%.*s",
+			       REDIS_KEYS_PREFIX_MAX, prefix, names[kind],
+			       clip(id, REDIS_KEYS_TICKET_MAX), id.p != NULL ? id.p : ""));
 }
 
 void redis_keys_epoch_pattern(const struct redis_keys *keys, struct redis_key *pattern_r)

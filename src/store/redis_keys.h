@@ -6,12 +6,21 @@
  *	<prefix><epoch>:{p}:meta:<ticket>	hash: what the ticket row says as of the stream's tail
  *	<prefix><epoch>:{p}:who:<ticket>	hash: user -> role or "removed", as of the stream's tail
  *	<prefix><epoch>:{p}:swept		hash: how far the archiver has compared the partition
+ *	<prefix>{p}:typing:<ticket>		hash: user -> when it ends, and the name
+ *	<prefix>{p}:read:<ticket>		hash: user -> read mark
+ *	<prefix>{p}:here:<ticket>		sorted set: who is looking -> until when
  *	<prefix>wake:<node>:<reader>		stream: wakes one reader out of its XREAD
  *	<prefix>deployment			hash: epoch and partitions, to start without PostgreSQL
  *
  * p is FNV-1a-32 of the ticket id modulo the deployment's number of partitions, in decimal. It is the
  * hash tag, so that a Cluster slot holds whole partitions and functions stay atomic. The epoch in
  * front abandons all streams of an epoch at once.
+ *
+ * Channels, for what may be lost:
+ *
+ *	<prefix>live:<ticket>	what happens in a ticket besides its events: who types, reads, looks
+ *	<prefix>user:<user>	a ticket of the user has a new event
+ *	<prefix>system		who is there
  */
 #ifndef BELLHOP_STORE_REDIS_KEYS_H
 #define BELLHOP_STORE_REDIS_KEYS_H
@@ -37,7 +46,17 @@ struct redis_key {
 	struct str name;
 };
 
-enum redis_key_kind { REDIS_KEY_CHAT, REDIS_KEY_META, REDIS_KEY_WHO };
+/* The first three belong to an epoch. */
+enum redis_key_kind {
+	REDIS_KEY_CHAT,
+	REDIS_KEY_META,
+	REDIS_KEY_WHO,
+	REDIS_KEY_TYPING,
+	REDIS_KEY_READ,
+	REDIS_KEY_HERE
+};
+
+enum redis_channel_kind { REDIS_CHANNEL_LIVE, REDIS_CHANNEL_USER, REDIS_CHANNEL_SYSTEM };
 
 /*
  * epoch >= 1, 1 <= partitions <= REDIS_KEYS_PARTITION_MAX; the prefix may be empty and consists of
@@ -63,6 +82,10 @@ void redis_keys_swept(const struct redis_keys *keys, unsigned int partition,
 void redis_keys_wake(const struct redis_keys *keys, struct str node, int64_t reader,
 		     struct redis_key *key_r);
 void redis_keys_deployment(const char *prefix, struct redis_key *key_r);
+
+/* The name of a channel; `id` is a ticket's or a user's, and not looked at for REDIS_CHANNEL_SYSTEM. */
+void redis_keys_channel(const char *prefix, enum redis_channel_kind kind, struct str id,
+			struct redis_key *key_r);
 
 /*
  * The ticket of a stream's key, borrowed from `key`; absent (p NULL) for any other key, another

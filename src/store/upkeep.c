@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "store/people.h"
 #include "store/redis_wire.h"
 #include "store/upkeep.h"
 
@@ -19,11 +20,22 @@ size_t upkeep_put_library(struct buf *b, struct str code)
 	return 1;
 }
 
-size_t upkeep_put_probe(struct buf *b)
+const struct upkeep_library *upkeep_library(size_t i)
 {
-	/* Marks of no partitions. */
-	redis_wire_putc(b, "FCALL", HOT_LIBRARY "_mark", "0", "0", "0", NULL);
-	return 1;
+	static const struct upkeep_library libraries[UPKEEP_LIBRARIES] = {
+		{HOT_LIBRARY, HOT_LIBRARY_FILE, HOT_LIBRARY "_mark"},
+		{PEOPLE_LIBRARY, PEOPLE_LIBRARY_FILE, PEOPLE_LIBRARY "_probe"},
+	};
+
+	return &libraries[i];
+}
+
+size_t upkeep_put_probes(struct buf *b)
+{
+	/* Marks of no partitions; the other takes no notice of what it gets. */
+	for (size_t i = 0; i < UPKEEP_LIBRARIES; i++)
+		redis_wire_putc(b, "FCALL", upkeep_library(i)->probe, "0", "0", "0", NULL);
+	return UPKEEP_LIBRARIES;
 }
 
 size_t upkeep_put_marks(struct buf *b, const struct redis_keys *keys,

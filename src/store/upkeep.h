@@ -8,13 +8,27 @@
 
 #include "store/hot.h"
 
-/* ---- the function library ---- */
+/* ---- the function libraries ---- */
 
-/* Loads the library, in place of one of the same name. One reply: a text, or an error. */
+#define UPKEEP_LIBRARIES 2
+
+struct upkeep_library {
+	const char *name;
+	const char *file;  /* below BELLHOP_SQL_DIR/redis */
+	const char *probe; /* a function that does nothing */
+};
+
+/* Library i of UPKEEP_LIBRARIES. */
+const struct upkeep_library *upkeep_library(size_t i);
+
+/* Loads a library, in place of one of the same name. One reply: a text, or an error. */
 size_t upkeep_put_library(struct buf *b, struct str code);
 
-/* Calls a function that does nothing. One reply: HOT_TROUBLE_FUNCTION if the library is missing. */
-size_t upkeep_put_probe(struct buf *b);
+/*
+ * Calls a function of each library that does nothing. UPKEEP_LIBRARIES replies in their order:
+ * HOT_TROUBLE_FUNCTION if that library is missing.
+ */
+size_t upkeep_put_probes(struct buf *b);
 
 /* ---- marks ---- */
 

@@ -7,6 +7,7 @@
 
 #include "fuzz.h"
 #include "store/hot.h"
+#include "store/people.h"
 #include "store/redis_wire.h"
 #include "store/upkeep.h"
 
@@ -32,6 +33,7 @@ static void parse(const redisReply *reply, const struct redis_keys *keys)
 						       (redisReply *)reply, (redisReply *)reply,
 						       (redisReply *)reply};
 	struct ticket_event events[EVENTS_MAX];
+	struct people_typist typists[EVENTS_MAX];
 	struct redis_keys other;
 	struct upkeep_trimmed trimmed;
 	struct upkeep_scan scan;
@@ -55,6 +57,9 @@ static void parse(const redisReply *reply, const struct redis_keys *keys)
 	if (upkeep_parse_scan(reply, &scan) == 0)
 		FUZZ_EXPECT(scan.keys != NULL);
 	upkeep_parse_trimmed(reply, &trimmed);
+	n = people_parse_typists(replies, typists, EVENTS_MAX);
+	for (int i = 0; i < n; i++)
+		FUZZ_EXPECT(typists[i].left_ms >= 1 && typists[i].user.p != NULL);
 	parse_streams(reply, keys);
 	FUZZ_EXPECT(hot_trouble_text(hot_trouble(reply)) != NULL);
 }

@@ -336,7 +336,7 @@ static void test_counts_of_replies(void **state)
 	n += hot_put_deployment_read(&b, "b:");
 	n += hot_put_mark_read(&b, &keys, 7);
 	n += upkeep_put_library(&b, STR("#!lua"));
-	n += upkeep_put_probe(&b);
+	n += upkeep_put_probes(&b);
 	n += upkeep_put_marks(&b, &keys, &(struct upkeep_marks){.first = 3, .n = 2, .was = was});
 	n += upkeep_put_trim(&b, &keys, STR("T-1"),
 			     &(struct upkeep_window){.events = 1, .committed_seq = 5});

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "cmocka_setup.h"
+#include "push/frame.h"
 #include "push/hub.h"
 #include "push/ring.h"
 #include "push_events.h"
@@ -14,8 +15,9 @@ enum { EVENTS = 400 };
 struct listener {
 	struct link link;
 	int64_t seen[EVENTS];
-	size_t n, lost, restarted, revoked;
-	bool leaves; /* at the next event */
+	size_t n, lost, restarted, revoked, notices;
+	struct frame *noticed; /* borrowed, the last */
+	bool leaves;	       /* at the next event */
 };
 
 static void on_live(struct link *link, int64_t seq)
@@ -44,7 +46,17 @@ static void on_revoked(struct link *link)
 	hub_leave(link);
 }
 
-static const struct link_ops ops = {on_live, on_lost, on_restarted, on_revoked};
+static void on_notice(struct link *link, struct frame *frame)
+{
+	struct listener *listener = link->owner;
+
+	listener->noticed = frame;
+	listener->notices++;
+	if (listener->leaves)
+		hub_leave(link);
+}
+
+static const struct link_ops ops = {on_live, on_lost, on_restarted, on_revoked, on_notice};
 
 static void join(struct hub *hub, struct listener *listener, enum message_viewer viewer)
 {
@@ -310,6 +322,35 @@ static void a_hub_tells_who_was_removed_lately(void **state)
 	hub_free(hub);
 }
 
+/* Each gets what is for its viewer, whatever its state, and may leave meanwhile. */
+static void notices_go_to_all_links(void **state)
+{
+	struct hub *hub = started(1);
+	struct frame *open = frame_new("typing-start", (struct str){0}, STR("{}"));
+	struct frame *secret = frame_new("message-read", (struct str){0}, STR("{}"));
+	static struct listener staff, public, leaving;
+
+	(void)state;
+	join(hub, &leaving, MESSAGE_FOR_STAFF);
+	join(hub, &staff, MESSAGE_FOR_STAFF);
+	join(hub, &public, MESSAGE_FOR_PUBLIC);
+	public.link.state = LINK_REPLAY;
+	leaving.leaves = true;
+	hub_notice(hub, secret, open);
+	assert_ptr_equal(leaving.noticed, secret);
+	assert_ptr_equal(staff.noticed, secret);
+	assert_ptr_equal(public.noticed, open);
+	hub_notice(hub, secret, NULL);
+	assert_int_equal(leaving.notices, 1);
+	assert_int_equal(staff.notices, 2);
+	assert_int_equal(public.notices, 1);
+	hub_leave(&staff.link);
+	hub_leave(&public.link);
+	hub_free(hub);
+	frame_unref(open);
+	frame_unref(secret);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -322,6 +363,7 @@ int main(void)
 		cmocka_unit_test(a_removed_user_leaves_at_once),
 		cmocka_unit_test(a_removal_of_before_is_history),
 		cmocka_unit_test(a_hub_tells_who_was_removed_lately),
+		cmocka_unit_test(notices_go_to_all_links),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
