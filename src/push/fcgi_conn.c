@@ -263,6 +263,19 @@ int fcgi_conn_send(struct fcgi_conn *conn, struct frame *frame, enum outq_kind k
 	return 0;
 }
 
+int fcgi_conn_send_as(struct fcgi_conn *conn, struct frame *id, struct frame *frame,
+		      enum outq_kind kind)
+{
+	if (conn->state != CONN_SERVING)
+		return 0;
+	if (outq_is_empty(&conn->out))
+		conn->moved_ms = clock_mono_ms();
+	if (outq_put_as(&conn->out, id, frame, kind) != 0)
+		return -1;
+	turn_ask(conn->server->opts.turn, &conn->flush);
+	return 0;
+}
+
 size_t fcgi_conn_waiting(const struct fcgi_conn *conn)
 {
 	return conn->out.bytes;

@@ -82,6 +82,10 @@ void fcgi_conn_own(struct fcgi_conn *conn, const struct fcgi_owner_ops *ops, voi
 /* Queues a frame (it takes a reference), written at the end of the turn. -1 when out of memory. */
 int fcgi_conn_send(struct fcgi_conn *conn, struct frame *frame, enum outq_kind kind);
 
+/* The same; what `id` holds is sent in place of the frame's own id line. */
+int fcgi_conn_send_as(struct fcgi_conn *conn, struct frame *id, struct frame *frame,
+		      enum outq_kind kind);
+
 /* Bytes that wait: all of them, the live ones. */
 size_t fcgi_conn_waiting(const struct fcgi_conn *conn);
 size_t fcgi_conn_waiting_live(const struct fcgi_conn *conn);

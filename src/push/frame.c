@@ -60,6 +60,22 @@ struct frame *frame_of_event(const struct ticket_event *event, enum message_view
 	return frame;
 }
 
+struct frame *frame_of_revoked(struct str ticket)
+{
+	struct buf data = BUF_INIT;
+	struct json_write json;
+	struct frame *frame = NULL;
+
+	json_write_init(&json, &data);
+	json_write_open_object(&json);
+	json_write_member_str(&json, "ticket_id", ticket);
+	json_write_close(&json);
+	if (json_write_finish(&json) == 0)
+		frame = frame_new("revoked", (struct str){0}, buf_str(&data));
+	buf_deinit(&data);
+	return frame;
+}
+
 struct frame *frame_raw(struct str bytes)
 {
 	return frame_alloc(bytes);

@@ -28,6 +28,9 @@ struct frame *frame_of_event(const struct ticket_event *event, enum message_view
 /* Any other event. id absent: none. data is JSON without line ends. */
 struct frame *frame_new(const char *event, struct str id, struct str data);
 
+/* The event `revoked` of a ticket. */
+struct frame *frame_of_revoked(struct str ticket);
+
 /* Bytes that are sent as they are. */
 struct frame *frame_raw(struct str bytes);
 

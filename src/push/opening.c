@@ -204,14 +204,14 @@ static int opening_subscribe(struct opening *opening, struct hub *hub,
 			     const struct begin_place *place, const struct out_ticket *ticket)
 {
 	struct push *push = opening->all->opts.push;
-	const struct subscriber_start start = {.hub = hub,
-					       .pos = place->pos,
-					       .shown = place->shown,
-					       .is_void = place->is_void,
-					       .let_in_at = hub_last(hub) > opening->facts.last
-								    ? hub_last(hub)
-								    : opening->facts.last,
-					       .due = ticket->newest_seq};
+	const struct seat_start start = {.hub = hub,
+					 .pos = place->pos,
+					 .shown = place->shown,
+					 .is_void = place->is_void,
+					 .let_in_at = hub_last(hub) > opening->facts.last
+							      ? hub_last(hub)
+							      : opening->facts.last,
+					 .due = ticket->newest_seq};
 	char cursor[CURSOR_TEXT_SIZE];
 	const struct out_hello hello = {
 		.cursor = cursor_format(place->hello.epoch, place->hello.seq, cursor),

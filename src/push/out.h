@@ -39,10 +39,11 @@ struct out_ops {
 	/* The response head and what comes first. */
 	enum out_result (*open)(struct out *out, const struct out_hello *hello);
 
-	/* A durable event, or a gap. */
-	enum out_result (*event)(struct out *out, struct frame *frame, enum outq_kind kind);
+	/* A durable event, or a gap. `id` replaces the frame's own; p NULL: it does not. */
+	enum out_result (*event)(struct out *out, struct frame *frame, struct str id,
+				 enum outq_kind kind);
 
-	/* An event without an id that may be lost: mode, auth, typing-start. */
+	/* An event without an id that may be lost: mode, auth, revoked, typing-start. */
 	enum out_result (*notice)(struct out *out, struct frame *frame);
 
 	/* May more be replayed now? */

@@ -16,6 +16,11 @@
 
 enum { REPLAY_TIME_MS = 5000 }; /* what a replay may take, whatever the client wants to wait */
 
+struct item {
+	struct frame *frame;
+	char *id; /* NULL: the frame's own */
+};
+
 struct out_poll {
 	struct out out;
 	struct turn *turn;
@@ -24,9 +29,10 @@ struct out_poll {
 	int64_t wait_ms, opened_ms;
 	bool is_ephemeral, is_head_only;
 	bool has_caught_up, has_dropped, has_answered;
+	bool is_pressing; /* there is something for which it answers before its time */
 	enum mode mode;
-	char cursor[CURSOR_TEXT_SIZE]; /* where it began */
-	struct frame *frames[OUT_POLL_EVENTS_MAX];
+	char *cursor; /* where it began; NULL until it is open */
+	struct item items[OUT_POLL_EVENTS_MAX];
 	size_t n;
 };
 
@@ -37,13 +43,24 @@ static struct out_poll *poll_of(struct out *out)
 
 /* ---- answering ---- */
 
-static void put_frame(struct json_write *json, const struct frame *frame)
+static void item_deinit(struct item *item)
+{
+	frame_unref(item->frame);
+	free(item->id);
+}
+
+static struct str item_id(const struct item *item)
+{
+	return item->id != NULL ? str_of(item->id) : frame_id(item->frame);
+}
+
+static void put_item(struct json_write *json, const struct item *item)
 {
 	json_write_open_object(json);
-	json_write_member_cstr(json, "event", frame->event);
-	json_write_member_str(json, "id", frame_id(frame));
+	json_write_member_cstr(json, "event", item->frame->event);
+	json_write_member_str(json, "id", item_id(item));
 	json_write_key(json, "data");
-	json_write_raw(json, frame_data(frame));
+	json_write_raw(json, frame_data(item->frame));
 	json_write_close(json);
 }
 
@@ -51,8 +68,8 @@ static void put_frame(struct json_write *json, const struct frame *frame)
 static struct str poll_cursor(const struct out_poll *poll)
 {
 	for (size_t i = poll->n; i > 0; i--) {
-		if (frame_id(poll->frames[i - 1]).p != NULL)
-			return frame_id(poll->frames[i - 1]);
+		if (item_id(&poll->items[i - 1]).p != NULL)
+			return item_id(&poll->items[i - 1]);
 	}
 	return str_of(poll->cursor);
 }
@@ -72,7 +89,7 @@ static void poll_answer(struct out_poll *poll, const char *reason)
 	json_write_open_object(&json);
 	json_write_member_array(&json, "events");
 	for (size_t i = 0; i < poll->n; i++)
-		put_frame(&json, poll->frames[i]);
+		put_item(&json, &poll->items[i]);
 	json_write_close(&json);
 	json_write_member_str(&json, "cursor", poll_cursor(poll));
 	json_write_member_bool(&json, "has_more", poll->has_dropped || out->has_more(out->owner));
@@ -132,7 +149,9 @@ static enum out_result poll_open(struct out *out, const struct out_hello *hello)
 
 	poll->mode = hello->mode;
 	poll->opened_ms = clock_mono_ms();
-	snprintf(poll->cursor, sizeof(poll->cursor), "%.*s", STR_ARG(hello->cursor));
+	poll->cursor = str_dup(hello->cursor);
+	if (poll->cursor == NULL)
+		return OUT_FAILED;
 	poll_arm(poll, poll->wait_ms > 0 ? poll->wait_ms : REPLAY_TIME_MS);
 	return OUT_OK;
 }
@@ -141,13 +160,15 @@ static enum out_result poll_open(struct out *out, const struct out_hello *hello)
 static void poll_look(struct out_poll *poll)
 {
 	if (poll->n == OUT_POLL_EVENTS_MAX ||
-	    (poll->has_caught_up && (poll->n > 0 || poll->wait_ms == 0)))
+	    (poll->has_caught_up && (poll->is_pressing || poll->wait_ms == 0)))
 		turn_ask(poll->turn, &poll->answer);
 }
 
-static enum out_result poll_event(struct out *out, struct frame *frame, enum outq_kind kind)
+static enum out_result poll_event(struct out *out, struct frame *frame, struct str id,
+				  enum outq_kind kind)
 {
 	struct out_poll *poll = poll_of(out);
+	struct item item = {0};
 
 	(void)kind;
 	if (poll->n == OUT_POLL_EVENTS_MAX) {
@@ -155,7 +176,11 @@ static enum out_result poll_event(struct out *out, struct frame *frame, enum out
 		poll->has_dropped = true;
 		return OUT_OK;
 	}
-	poll->frames[poll->n++] = frame_ref(frame);
+	if (id.p != NULL && (item.id = str_dup(id)) == NULL)
+		return OUT_FAILED;
+	item.frame = frame_ref(frame);
+	poll->items[poll->n++] = item;
+	poll->is_pressing = true;
 	poll_look(poll);
 	return OUT_OK;
 }
@@ -167,9 +192,16 @@ static bool poll_has_room(const struct out *out)
 
 static enum out_result poll_notice(struct out *out, struct frame *frame)
 {
-	if (!poll_of(out)->is_ephemeral || !poll_has_room(out))
+	struct out_poll *poll = poll_of(out);
+
+	if (!poll->is_ephemeral || !poll_has_room(out))
 		return OUT_OK;
-	return poll_event(out, frame, OUTQ_LIVE);
+	poll->items[poll->n++] = (struct item){.frame = frame_ref(frame)};
+	/* What is told at the beginning would be told again and again if it did not wait. */
+	if (poll->has_caught_up)
+		poll->is_pressing = true;
+	poll_look(poll);
+	return OUT_OK;
 }
 
 static void poll_caught_up(struct out *out)
@@ -202,7 +234,8 @@ static void poll_free(struct out *out)
 	turn_cancel(poll->turn, &poll->answer);
 	event_free(poll->timer);
 	for (size_t i = 0; i < poll->n; i++)
-		frame_unref(poll->frames[i]);
+		item_deinit(&poll->items[i]);
+	free(poll->cursor);
 	free(poll);
 }
 

@@ -151,7 +151,28 @@ static enum out_result sse_open(struct out *out, const struct out_hello *hello)
 	return send_text(out->conn, &text);
 }
 
-static enum out_result sse_event(struct out *out, struct frame *frame, enum outq_kind kind)
+/* Many tickets: the frame is everybody's, the cursor is this one's. */
+static enum out_result send_as(struct fcgi_conn *conn, struct str id, struct frame *frame,
+			       enum outq_kind kind)
+{
+	struct buf text = BUF_INIT;
+	struct frame *line = NULL;
+	int status = -1;
+
+	buf_puts(&text, "id: ");
+	buf_put_str(&text, id);
+	buf_putc(&text, '\n');
+	if (buf_ok(&text))
+		line = frame_raw(buf_str(&text));
+	if (line != NULL)
+		status = fcgi_conn_send_as(conn, line, frame, kind);
+	frame_unref(line);
+	buf_deinit(&text);
+	return status == 0 ? OUT_OK : OUT_FAILED;
+}
+
+static enum out_result sse_event(struct out *out, struct frame *frame, struct str id,
+				 enum outq_kind kind)
 {
 	size_t waiting = fcgi_conn_waiting_live(out->conn);
 
@@ -159,6 +180,8 @@ static enum out_result sse_event(struct out *out, struct frame *frame, enum outq
 	if (kind == OUTQ_LIVE && waiting > 0 &&
 	    waiting + frame->len > sse_of(out)->limits->slow_bytes)
 		return OUT_SLOW;
+	if (id.p != NULL)
+		return send_as(out->conn, id, frame, kind);
 	return fcgi_conn_send(out->conn, frame, kind) == 0 ? OUT_OK : OUT_FAILED;
 }
 

@@ -10,8 +10,14 @@ enum { OUTQ_CAP_MIN = 8 };
 
 struct outq_entry {
 	struct frame *frame;
+	size_t skip; /* bytes at its start that are not sent */
 	enum outq_kind kind;
 };
+
+static size_t entry_len(const struct outq_entry *entry)
+{
+	return entry->frame->len - entry->skip;
+}
 
 void outq_init(struct outq *q, uint16_t request_id)
 {
@@ -57,17 +63,32 @@ static int outq_grow(struct outq *q)
 	return 0;
 }
 
+/* There is room for it. */
+static void outq_append(struct outq *q, struct frame *frame, size_t skip, enum outq_kind kind)
+{
+	*outq_at(q, q->count) = (struct outq_entry){frame_ref(frame), skip, kind};
+	q->count++;
+	q->bytes += frame->len - skip;
+	if (kind == OUTQ_LIVE)
+		q->live_bytes += frame->len - skip;
+}
+
 int outq_put(struct outq *q, struct frame *frame, enum outq_kind kind)
 {
 	if (frame->len == 0)
 		return 0;
 	if (q->count == q->cap && outq_grow(q) != 0)
 		return -1;
-	*outq_at(q, q->count) = (struct outq_entry){frame_ref(frame), kind};
-	q->count++;
-	q->bytes += frame->len;
-	if (kind == OUTQ_LIVE)
-		q->live_bytes += frame->len;
+	outq_append(q, frame, 0, kind);
+	return 0;
+}
+
+int outq_put_as(struct outq *q, struct frame *id, struct frame *frame, enum outq_kind kind)
+{
+	if (q->count + 1 >= q->cap && outq_grow(q) != 0)
+		return -1;
+	outq_append(q, id, 0, kind);
+	outq_append(q, frame, frame->id_len, kind);
 	return 0;
 }
 
@@ -83,7 +104,7 @@ static size_t outq_record_len(const struct outq *q)
 
 	/* One place in the iovec belongs to the header. */
 	for (size_t i = 0; i < q->count && i < OUTQ_IOV_MAX - 1; i++) {
-		size_t n = outq_at(q, i)->frame->len - (i == 0 ? q->head_sent : 0);
+		size_t n = entry_len(outq_at(q, i)) - (i == 0 ? q->head_sent : 0);
 
 		if (n > FCGI_RECORD_CONTENT_MAX - len)
 			return len > 0 ? len : FCGI_RECORD_CONTENT_MAX;
@@ -109,10 +130,10 @@ int outq_gather(struct outq *q, struct iovec iov[OUTQ_IOV_MAX])
 					     q->header_left};
 	left = q->record_left;
 	for (size_t i = 0; left > 0; i++, offset = 0) {
-		struct frame *frame = outq_at(q, i)->frame;
-		size_t n = frame->len - offset < left ? frame->len - offset : left;
+		const struct outq_entry *entry = outq_at(q, i);
+		size_t n = entry_len(entry) - offset < left ? entry_len(entry) - offset : left;
 
-		iov[used++] = (struct iovec){frame->bytes + offset, n};
+		iov[used++] = (struct iovec){entry->frame->bytes + entry->skip + offset, n};
 		left -= n;
 	}
 	return used;
@@ -127,7 +148,7 @@ void outq_sent(struct outq *q, size_t n)
 	q->record_left -= n;
 	while (n > 0) {
 		struct outq_entry *entry = outq_at(q, 0);
-		size_t left = entry->frame->len - q->head_sent;
+		size_t left = entry_len(entry) - q->head_sent;
 
 		if (n < left) {
 			q->head_sent += n;
@@ -150,10 +171,10 @@ void outq_drop(struct outq *q)
 
 	/* What the record's header has promised, and the frame in which it ends. */
 	for (size_t sum = 0; keep < q->count && sum < covered; keep++)
-		sum += outq_at(q, keep)->frame->len;
+		sum += entry_len(outq_at(q, keep));
 	while (q->count > keep) {
 		struct outq_entry *last = outq_at(q, q->count - 1);
 
-		outq_release(q, last, last->frame->len);
+		outq_release(q, last, entry_len(last));
 	}
 }

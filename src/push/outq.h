@@ -40,6 +40,9 @@ void outq_deinit(struct outq *q);
 /* Takes a reference of its own. 0, or -1 when out of memory, with nothing queued. */
 int outq_put(struct outq *q, struct frame *frame, enum outq_kind kind);
 
+/* The same, with another id: what `id` holds is sent in place of the frame's own line. */
+int outq_put_as(struct outq *q, struct frame *id, struct frame *frame, enum outq_kind kind);
+
 /*
  * Fills iov with what is to be written next: the rest of the record under way, or a new record over
  * as many whole frames as fit. Returns the number of entries used, 0 when nothing waits.

@@ -270,13 +270,17 @@ static void take_ring(struct replay *replay)
 
 void replay_pump(struct replay *replay)
 {
-	if (!is_behind(replay) || replay->window_call != NULL || replay->record_call != NULL ||
-	    replay->is_waiting || !replay->ops->has_room(replay->taker))
+	if (!is_behind(replay) || replay_is_asking(replay) || !replay->ops->has_room(replay->taker))
 		return;
 	if (link_reaches_ring(replay->link))
 		take_ring(replay);
 	else
 		ask_page(replay);
+}
+
+bool replay_is_asking(const struct replay *replay)
+{
+	return replay->window_call != NULL || replay->record_call != NULL || replay->is_waiting;
 }
 
 void replay_reset(struct replay *replay)

@@ -46,6 +46,9 @@ void replay_free(struct replay *replay);
 /* Goes on if the link is behind, nothing is under way and there is room. */
 void replay_pump(struct replay *replay);
 
+/* Is a page asked for, or to be asked for again in a moment? */
+bool replay_is_asking(const struct replay *replay);
+
 /* Forgets the page under way: the link was put somewhere else. */
 void replay_reset(struct replay *replay);
 

@@ -11,20 +11,18 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "push/chase.h"
-#include "push/hubs.h"
+#include "push/frame.h"
 #include "push/push.h"
-#include "push/replay.h"
-#include "push/ring.h"
 #include "push/stores.h"
 #include "push/turn.h"
+#include "push/users.h"
 #include "web/cursor.h"
-#include "web/json_write.h"
 
 enum {
 	AUTH_NOTICE_MS = 60000, /* how long before its end a token is announced to end */
 	SLOW_GRACE_MS = 500,	/* to make up for a burst of events */
 	COME_BACK_PER_MS = 2,	/* clients that may come back per millisecond after a stop */
+	PAGES_AT_ONCE = 4,	/* that one subscriber may have under way */
 	MODES = MODE_DOWN + 1,
 };
 
@@ -35,29 +33,24 @@ struct subscribers {
 	struct subscriber_list list;
 	size_t count;
 	struct frame *modes[MODES]; /* the event `mode`, one for each */
-};
-
-/* A subscriber's place in the hub of one ticket. */
-struct seat {
-	struct link link;
-	struct replay *replay;
-	struct subscriber *sub;
-	bool is_void;
-	int64_t due; /* as in struct subscriber_start; 0 once it was given */
+	struct users *users;
 };
 
 struct subscriber {
 	TAILQ_ENTRY(subscriber) entry;
 	struct turn_job bury;
+	struct turn_job pump; /* others may ask for pages where one seat is done */
 	struct push *push;
 	struct fcgi_conn *conn;
 	struct out *out;
 	struct identity who;
 	struct event *expiry;
-	struct event *slow; /* runs after too much was queued */
-	struct seat *seats;
-	size_t n_seats;
+	struct event *slow;	/* runs after too much was queued */
+	struct seat_list seats; /* in the order of their keys */
+	struct seat_list left;	/* those who left it, until it ends */
+	struct user_member member;
 	enum mode mode;
+	bool is_many;	/* its cursors name tickets */
 	bool is_warned; /* that the token ends soon */
 	bool is_ended;
 	int64_t started_ms;
@@ -71,11 +64,21 @@ int64_t push_jitter_ms(int64_t ms)
 
 /* ---- the end ---- */
 
+static void seats_free(struct seat_list *seats)
+{
+	struct seat *seat;
+
+	while ((seat = TAILQ_FIRST(seats)) != NULL) {
+		TAILQ_REMOVE(seats, seat, entry);
+		seat_free(seat);
+	}
+}
+
 static void subscriber_free(struct subscriber *sub)
 {
-	for (size_t i = 0; i < sub->n_seats; i++)
-		replay_free(sub->seats[i].replay);
-	free(sub->seats);
+	seats_free(&sub->seats);
+	seats_free(&sub->left);
+	turn_cancel(sub->push->turn, &sub->pump);
 	if (sub->expiry != NULL)
 		event_free(sub->expiry);
 	if (sub->slow != NULL)
@@ -91,11 +94,13 @@ static void bury(struct turn_job *job)
 	subscriber_free((struct subscriber *)((char *)job - offsetof(struct subscriber, bury)));
 }
 
-static void log_end(const struct subscriber *sub, struct str ticket, const char *reason)
+static void log_end(const struct subscriber *sub, const char *reason)
 {
+	const struct seat *first = TAILQ_FIRST(&sub->seats);
 	const struct log_ctx ctx = {
 		.request_id = str_of(sub->out->request_id),
-		.ticket = ticket,
+		.ticket = first != NULL && !sub->is_many ? hub_ticket(first->link.hub)
+							 : (struct str){0},
 		.user = sub->who.user_id,
 	};
 
@@ -104,45 +109,18 @@ static void log_end(const struct subscriber *sub, struct str ticket, const char 
 		 LOG_INT("duration_ms", clock_mono_ms() - sub->started_ms));
 }
 
-static bool seat_is_taken(const struct seat *seat)
-{
-	return seat->link.hub != NULL;
-}
-
-/* One that was left before is fine. */
-static void seat_leave(struct seat *seat)
-{
-	struct hub *hub = seat->link.hub;
-
-	if (hub == NULL)
-		return;
-	replay_reset(seat->replay);
-	hub_leave(&seat->link);
-	hubs_release(seat->sub->push->hubs, hub);
-	seat->due = 0;
-}
-
-/* The first seat that was not left; NULL if there is none. */
-static const struct seat *subscriber_seat(const struct subscriber *sub)
-{
-	for (size_t i = 0; i < sub->n_seats; i++) {
-		if (seat_is_taken(&sub->seats[i]))
-			return &sub->seats[i];
-	}
-	return NULL;
-}
-
 /* Leaves everything. What still stands on it is freed at the end of the turn. */
 static void subscriber_end(struct subscriber *sub, const char *reason)
 {
-	const struct seat *seat = subscriber_seat(sub);
+	struct seat *seat;
 
 	if (sub->is_ended)
 		return;
 	sub->is_ended = true;
-	log_end(sub, seat == NULL ? (struct str){0} : hub_ticket(seat->link.hub), reason);
-	for (size_t i = 0; i < sub->n_seats; i++)
-		seat_leave(&sub->seats[i]);
+	log_end(sub, reason);
+	TAILQ_FOREACH(seat, &sub->seats, entry)
+		seat_leave(seat);
+	users_leave(sub->push->subscribers->users, &sub->member);
 	event_del(sub->expiry);
 	event_del(sub->slow);
 	TAILQ_REMOVE(&sub->push->subscribers->list, sub, entry);
@@ -188,15 +166,47 @@ static void on_conn_closed(void *owner, enum fcgi_conn_end end)
 
 /* ---- what is sent ---- */
 
+/*
+ * Where the subscriber stands in all its tickets. A cursor is of one epoch: what was not told in it yet
+ * is void there.
+ */
+static void put_cursor(const struct subscriber *sub, struct buf *cursor)
+{
+	struct cursor_place places[CURSOR_PLACES_MAX];
+	const struct seat *seat;
+	int64_t epoch = 1;
+	size_t n = 0;
+
+	TAILQ_FOREACH(seat, &sub->seats, entry) {
+		if (hub_epoch(seat->link.hub) > epoch)
+			epoch = hub_epoch(seat->link.hub);
+	}
+	TAILQ_FOREACH(seat, &sub->seats, entry) {
+		bool is_void = seat->is_void || hub_epoch(seat->link.hub) != epoch;
+
+		if (n < CURSOR_PLACES_MAX)
+			places[n++] = (struct cursor_place){seat->key, is_void ? CURSOR_VOID
+									       : seat->link.shown};
+	}
+	cursor_put_places(cursor, epoch, places, n);
+}
+
 /* Returns OUT_SLOW, which is the caller's business; everything else is dealt with. */
 static enum out_result subscriber_event(struct subscriber *sub, struct frame *frame,
 					enum outq_kind kind)
 {
+	struct buf cursor = BUF_INIT;
+	struct str id = {0};
 	enum out_result result;
 
 	if (sub->is_ended)
 		return OUT_OK;
-	result = sub->out->ops->event(sub->out, frame, kind);
+	if (sub->is_many) {
+		put_cursor(sub, &cursor);
+		id = buf_str(&cursor);
+	}
+	result = buf_ok(&cursor) ? sub->out->ops->event(sub->out, frame, id, kind) : OUT_FAILED;
+	buf_deinit(&cursor);
 	if (result == OUT_OK)
 		sub->events++;
 	else if (result == OUT_FAILED)
@@ -212,72 +222,17 @@ static void subscriber_notice(struct subscriber *sub, struct frame *frame)
 		subscriber_fail(sub);
 }
 
-static struct frame *gap_frame(const struct seat *seat, int64_t from, int64_t to,
-			       const char *reason)
-{
-	const struct hub *hub = seat->link.hub;
-	struct buf data = BUF_INIT;
-	struct json_write json;
-	struct frame *frame = NULL;
-	char id[CURSOR_TEXT_SIZE];
-
-	json_write_init(&json, &data);
-	json_write_open_object(&json);
-	json_write_member_str(&json, "ticket_id", hub_ticket(hub));
-	json_write_member_int(&json, "from", from);
-	json_write_member_int(&json, "to", to);
-	json_write_member_cstr(&json, "reason", reason);
-	json_write_close(&json);
-	if (json_write_finish(&json) == 0)
-		frame = frame_new("gap", cursor_format(hub_epoch(hub), to, id), buf_str(&data));
-	buf_deinit(&data);
-	return frame;
-}
-
-static void seat_gap(struct seat *seat, int64_t from, int64_t to, const char *reason)
-{
-	struct frame *frame;
-
-	if (seat->sub->is_ended)
-		return;
-	frame = gap_frame(seat, from, to, reason);
-	if (frame != NULL)
-		subscriber_event(seat->sub, frame, OUTQ_REPLAY);
-	else
-		subscriber_fail(seat->sub);
-	frame_unref(frame);
-}
-
-/* All that the client knew belongs to another epoch; it stands at `shown` now. */
-static void seat_void(struct seat *seat)
-{
-	seat_gap(seat, 1, seat->link.shown, "epoch");
-}
-
-/* ---- what hubs tell ---- */
+/* ---- what seats tell ---- */
 
 static bool is_live(const struct subscriber *sub)
 {
-	for (size_t i = 0; i < sub->n_seats; i++) {
-		if (seat_is_taken(&sub->seats[i]) && sub->seats[i].link.state != LINK_LIVE)
+	const struct seat *seat;
+
+	TAILQ_FOREACH(seat, &sub->seats, entry) {
+		if (!seat_is_live(seat))
 			return false;
 	}
 	return true;
-}
-
-/*
- * More live events wait than a client may leave unread. That can be one burst, too, which even the
- * fastest could not have taken: the link goes back to what is replayed as the socket drains, and
- * who has not caught up after a while is slow.
- */
-static void seat_lag(struct seat *seat)
-{
-	const struct timeval wait = {SLOW_GRACE_MS / 1000, SLOW_GRACE_MS % 1000 * 1000};
-	struct subscriber *sub = seat->sub;
-
-	hub_lag(&seat->link);
-	if (!evtimer_pending(sub->slow, NULL) && event_add(sub->slow, &wait) != 0)
-		subscriber_bye(sub, "slow");
 }
 
 static void on_slow(evutil_socket_t fd, short what, void *arg)
@@ -292,75 +247,102 @@ static void on_slow(evutil_socket_t fd, short what, void *arg)
 
 static void tell_caught_up(struct subscriber *sub)
 {
-	for (size_t i = 0; i < sub->n_seats; i++) {
-		if (sub->seats[i].due > 0)
+	const struct seat *seat;
+
+	TAILQ_FOREACH(seat, &sub->seats, entry) {
+		if (seat->due > 0)
 			return;
 	}
 	if (!sub->is_ended && is_live(sub))
 		sub->out->ops->caught_up(sub->out);
 }
 
-/* Has everything been given that there was when the client asked? */
-static void seat_look(struct seat *seat)
+/*
+ * Lets those go on who are behind. What one may hold in memory is bounded, however many tickets it
+ * listens to: only a few pages are asked for at once.
+ */
+static void subscriber_pump(struct subscriber *sub)
 {
-	if (seat->due > 0 && seat->link.shown >= seat->due) {
-		seat->due = 0;
-		tell_caught_up(seat->sub);
+	struct seat *seat, *next;
+	int asking = 0;
+
+	TAILQ_FOREACH(seat, &sub->seats, entry)
+		asking += seat_is_asking(seat);
+	for (seat = TAILQ_FIRST(&sub->seats); seat != NULL && !sub->is_ended; seat = next) {
+		next = TAILQ_NEXT(seat, entry);
+		if (seat_is_asking(seat) || (asking >= PAGES_AT_ONCE && seat_wants_page(seat)))
+			continue;
+		seat_pump(seat);
+		asking += seat_is_asking(seat);
 	}
 }
 
-static void on_live(struct link *link, int64_t seq)
+static void pump(struct turn_job *job)
 {
-	struct seat *seat = link->owner;
-	struct frame *frame = ring_frame(hub_ring(link->hub), seq, link->viewer);
+	struct subscriber *sub =
+		(struct subscriber *)((char *)job - offsetof(struct subscriber, pump));
 
-	if (frame == NULL)
-		subscriber_fail(seat->sub);
-	else if (subscriber_event(seat->sub, frame, OUTQ_LIVE) == OUT_SLOW)
-		seat_lag(seat);
-	else
-		seat_look(seat);
+	if (!sub->is_ended)
+		subscriber_pump(sub);
 }
 
-static void on_lost(struct link *link)
+static void on_conn_drained(void *owner)
 {
-	struct seat *seat = link->owner;
-
-	replay_pump(seat->replay);
+	subscriber_pump(owner);
 }
 
-static void on_restarted(struct link *link)
+static bool on_has_room(const struct seat *seat)
 {
-	struct seat *seat = link->owner;
+	const struct subscriber *sub = seat->taker;
 
-	replay_reset(seat->replay);
-	seat_void(seat);
-	seat->due = 0;
-	if (!seat->sub->is_ended)
-		seat->sub->out->ops->caught_up(seat->sub->out);
+	return !sub->is_ended && sub->out->ops->has_room(sub->out);
 }
 
-static struct frame *revoked_frame(struct str ticket)
+static enum out_result on_event(struct seat *seat, struct frame *frame, enum outq_kind kind)
 {
-	struct buf data = BUF_INIT;
-	struct json_write json;
-	struct frame *frame = NULL;
-
-	json_write_init(&json, &data);
-	json_write_open_object(&json);
-	json_write_member_str(&json, "ticket_id", ticket);
-	json_write_close(&json);
-	if (json_write_finish(&json) == 0)
-		frame = frame_new("revoked", (struct str){0}, buf_str(&data));
-	buf_deinit(&data);
-	return frame;
+	return subscriber_event(seat->taker, frame, kind);
 }
 
-/* Says so and leaves the ticket; the others go on, and without any it is the end. */
-static void seat_revoke(struct seat *seat)
+/* Who has not caught up after a while is slow. */
+static void on_lagged(struct seat *seat)
 {
-	struct subscriber *sub = seat->sub;
-	struct frame *frame = revoked_frame(hub_ticket(seat->link.hub));
+	const struct timeval wait = {SLOW_GRACE_MS / 1000, SLOW_GRACE_MS % 1000 * 1000};
+	struct subscriber *sub = seat->taker;
+
+	if (!evtimer_pending(sub->slow, NULL) && event_add(sub->slow, &wait) != 0)
+		subscriber_bye(sub, "slow");
+}
+
+static void on_joined(struct seat *seat)
+{
+	struct subscriber *sub = seat->taker;
+
+	if (!is_live(sub))
+		turn_ask(sub->push->turn, &sub->pump);
+}
+
+static void on_settled(struct seat *seat)
+{
+	tell_caught_up(seat->taker);
+}
+
+static void on_restarted(struct seat *seat)
+{
+	struct subscriber *sub = seat->taker;
+
+	sub->out->ops->caught_up(sub->out);
+}
+
+static void on_failed(struct seat *seat)
+{
+	subscriber_fail(seat->taker);
+}
+
+/* Says so and leaves the ticket; the others go on, and without anything left it is the end. */
+static void on_revoked(struct seat *seat)
+{
+	struct subscriber *sub = seat->taker;
+	struct frame *frame = frame_of_revoked(hub_ticket(seat->link.hub));
 	const struct log_ctx ctx = {
 		.request_id = str_of(sub->out->request_id),
 		.ticket = hub_ticket(seat->link.hub),
@@ -373,105 +355,46 @@ static void seat_revoke(struct seat *seat)
 	if (sub->is_ended)
 		return;
 	seat_leave(seat);
-	if (subscriber_seat(sub) != NULL) {
+	TAILQ_REMOVE(&sub->seats, seat, entry);
+	TAILQ_INSERT_TAIL(&sub->left, seat, entry);
+	if (!TAILQ_EMPTY(&sub->seats) || sub->member.has_inbox) {
 		tell_caught_up(sub);
+		turn_ask(sub->push->turn, &sub->pump);
 		return;
 	}
 	sub->out->ops->end(sub->out);
 	subscriber_end(sub, "revoked");
 }
 
-static void on_revoked(struct link *link)
-{
-	seat_revoke(link->owner);
-}
-
 /* What may be lost is lost to those who leave unread what they have. */
-static void on_notice(struct link *link, struct frame *frame)
+static void on_notice(struct seat *seat, struct frame *frame)
 {
-	struct subscriber *sub = ((struct seat *)link->owner)->sub;
+	struct subscriber *sub = seat->taker;
 
 	if (fcgi_conn_waiting(sub->conn) <= sub->push->limits.slow_bytes)
 		subscriber_notice(sub, frame);
 }
 
-static const struct link_ops link_ops = {
-	.live = on_live,
-	.lost = on_lost,
+static const struct seat_ops seat_ops = {
+	.has_room = on_has_room,
+	.event = on_event,
+	.lagged = on_lagged,
+	.joined = on_joined,
+	.settled = on_settled,
 	.restarted = on_restarted,
 	.revoked = on_revoked,
 	.notice = on_notice,
+	.failed = on_failed,
 };
-
-/* ---- what replays tell ---- */
-
-static bool on_has_room(void *taker)
-{
-	const struct seat *seat = taker;
-
-	return !seat->sub->is_ended && seat->sub->out->ops->has_room(seat->sub->out);
-}
-
-static void on_replayed(void *taker, struct frame *frame)
-{
-	struct seat *seat = taker;
-
-	subscriber_event(seat->sub, frame, OUTQ_REPLAY);
-}
-
-static void on_erased(void *taker, int64_t from, int64_t to)
-{
-	seat_gap(taker, from, to, "erased");
-}
-
-/* The hub itself may be behind what the stores have said when the client asked. */
-static void on_joined(void *taker)
-{
-	struct seat *seat = taker;
-
-	if (seat->link.shown < seat->due) {
-		chase_ask(seat->sub->push->chase, seat->link.hub);
-	} else {
-		seat->due = 0;
-		tell_caught_up(seat->sub);
-	}
-}
-
-static void on_replay_failed(void *taker)
-{
-	struct seat *seat = taker;
-
-	subscriber_fail(seat->sub);
-}
-
-static const struct replay_ops replay_ops = {
-	.has_room = on_has_room,
-	.event = on_replayed,
-	.gap = on_erased,
-	.joined = on_joined,
-	.failed = on_replay_failed,
-};
-
-static void on_conn_drained(void *owner)
-{
-	struct subscriber *sub = owner;
-
-	for (size_t i = 0; i < sub->n_seats && !sub->is_ended; i++)
-		replay_pump(sub->seats[i].replay);
-}
 
 static bool on_has_more(void *owner)
 {
 	const struct subscriber *sub = owner;
 
-	for (size_t i = 0; i < sub->n_seats; i++) {
-		const struct link *link = &sub->seats[i].link;
+	const struct seat *seat;
 
-		if (!seat_is_taken(&sub->seats[i]))
-			continue;
-		/* What is due may be more than the hub knows of. */
-		if (hub_newest(link->hub, link->viewer) > link->shown ||
-		    sub->seats[i].due > link->shown)
+	TAILQ_FOREACH(seat, &sub->seats, entry) {
+		if (seat_has_more(seat))
 			return true;
 	}
 	return false;
@@ -529,13 +452,14 @@ static void on_expiry(evutil_socket_t fd, short what, void *arg)
 static enum mode subscriber_mode(const struct subscriber *sub)
 {
 	enum mode worst = MODE_FULL;
+	const struct seat *seat;
 
-	for (size_t i = 0; i < sub->n_seats; i++) {
-		enum mode mode;
+	if (TAILQ_EMPTY(&sub->seats))
+		return stores_mode_now(sub->push->stores);
+	TAILQ_FOREACH(seat, &sub->seats, entry) {
+		enum mode mode =
+			stores_mode(sub->push->stores, hub_keep(seat->link.hub)->partition);
 
-		if (!seat_is_taken(&sub->seats[i]))
-			continue;
-		mode = stores_mode(sub->push->stores, hub_keep(sub->seats[i].link.hub)->partition);
 		if (mode > worst)
 			worst = mode;
 	}
@@ -554,48 +478,57 @@ static struct subscriber *subscriber_new(struct push *push, const struct subscri
 
 	if (sub == NULL)
 		return NULL;
+	TAILQ_INIT(&sub->seats);
+	TAILQ_INIT(&sub->left);
 	sub->push = push;
 	sub->bury = (struct turn_job){.run = bury};
-	sub->seats = calloc(opts->n_starts, sizeof(*sub->seats));
+	sub->pump = (struct turn_job){.run = pump};
 	sub->expiry = evtimer_new(push->base, on_expiry, sub);
 	sub->slow = evtimer_new(push->base, on_slow, sub);
-	if (sub->seats == NULL || sub->expiry == NULL || sub->slow == NULL) {
-		subscriber_free(sub);
-		return NULL;
-	}
-	for (; sub->n_seats < opts->n_starts; sub->n_seats++) {
-		struct seat *seat = &sub->seats[sub->n_seats];
+	sub->member = (struct user_member){
+		.owner = sub, .is_stream = opts->out->is_stream, .has_inbox = opts->has_inbox};
+	if (sub->expiry == NULL || sub->slow == NULL)
+		goto fail;
+	for (size_t i = 0; i < opts->n_starts; i++) {
+		struct seat *seat = seat_new(push, &seat_ops, sub);
 
-		seat->sub = sub;
-		seat->replay = replay_new(push->base, push->stores, &seat->link, &replay_ops, seat);
-		if (seat->replay == NULL) {
-			subscriber_free(sub);
-			return NULL;
-		}
+		if (seat == NULL)
+			goto fail;
+		TAILQ_INSERT_TAIL(&sub->seats, seat, entry);
 	}
+	if (users_enter(push->subscribers->users, opts->who->user_id, &sub->member) != 0)
+		goto fail;
 	return sub;
+fail:
+	subscriber_free(sub);
+	return NULL;
 }
 
 static void subscriber_sit(struct subscriber *sub, const struct subscriber_opts *opts)
 {
-	enum message_viewer viewer = authn_identity_is_staff(&sub->who) ? MESSAGE_FOR_STAFF
-									: MESSAGE_FOR_PUBLIC;
+	const struct seat_start *start = opts->starts;
+	struct seat *seat;
 
-	for (size_t i = 0; i < sub->n_seats; i++) {
-		const struct subscriber_start *start = &opts->starts[i];
-		struct seat *seat = &sub->seats[i];
+	TAILQ_FOREACH(seat, &sub->seats, entry)
+		seat_sit(seat, start++, &sub->who);
+}
 
-		seat->is_void = start->is_void;
-		seat->due = start->due;
-		seat->link.ops = &link_ops;
-		seat->link.owner = seat;
-		seat->link.viewer = viewer;
-		seat->link.let_in_at = start->let_in_at;
-		if (sub->who.role != ROLE_SERVICE && sub->who.role != ROLE_ADMIN)
-			seat->link.user = sub->who.user_id;
-		seat->link.pos = start->pos;
-		seat->link.shown = start->shown;
-		hub_join(start->hub, &seat->link);
+/* What comes before any event. */
+static void subscriber_greet(struct subscriber *sub, const struct subscriber_opts *opts)
+{
+	struct seat *seat, *next;
+
+	if (sub->out->ops->open(sub->out, opts->hello) != OUT_OK)
+		subscriber_fail(sub);
+	for (size_t i = 0; i < opts->n_refused; i++) {
+		struct frame *frame = frame_of_revoked(opts->refused[i]);
+
+		subscriber_notice(sub, frame);
+		frame_unref(frame);
+	}
+	for (seat = TAILQ_FIRST(&sub->seats); seat != NULL && !sub->is_ended; seat = next) {
+		next = TAILQ_NEXT(seat, entry);
+		seat_begin(seat);
 	}
 }
 
@@ -610,6 +543,7 @@ int subscriber_begin(struct push *push, const struct subscriber_opts *opts)
 	sub->out->owner = sub;
 	sub->out->ended = on_out_ended;
 	sub->out->has_more = on_has_more;
+	sub->is_many = opts->is_many;
 	sub->who = *opts->who;
 	*opts->who = (struct identity){0};
 	sub->started_ms = clock_mono_ms();
@@ -618,15 +552,10 @@ int subscriber_begin(struct push *push, const struct subscriber_opts *opts)
 	TAILQ_INSERT_TAIL(&push->subscribers->list, sub, entry);
 	push->subscribers->count++;
 	subscriber_sit(sub, opts);
-	if (sub->out->ops->open(sub->out, opts->hello) != OUT_OK)
-		subscriber_fail(sub);
-	for (size_t i = 0; i < sub->n_seats && !sub->is_ended; i++) {
-		if (sub->seats[i].is_void && seat_is_taken(&sub->seats[i]))
-			seat_void(&sub->seats[i]);
-	}
+	subscriber_greet(sub, opts);
 	if (!sub->is_ended)
 		watch_expiry(sub);
-	on_conn_drained(sub);
+	subscriber_pump(sub);
 	return 0;
 }
 
@@ -640,6 +569,11 @@ struct subscribers *subscribers_new(struct push *push)
 		return NULL;
 	all->push = push;
 	TAILQ_INIT(&all->list);
+	all->users = users_new();
+	if (all->users == NULL) {
+		subscribers_free(all);
+		return NULL;
+	}
 	for (int mode = 0; mode < MODES; mode++) {
 		char data[32];
 
@@ -661,12 +595,18 @@ void subscribers_free(struct subscribers *all)
 		subscriber_fail(TAILQ_FIRST(&all->list));
 	for (int mode = 0; mode < MODES; mode++)
 		frame_unref(all->modes[mode]);
+	users_free(all->users);
 	free(all);
 }
 
 size_t subscribers_count(const struct subscribers *all)
 {
 	return all->count;
+}
+
+size_t subscribers_streams_of(const struct subscribers *all, struct str user_id)
+{
+	return user_streams(users_find(all->users, user_id));
 }
 
 void subscribers_mode(struct subscribers *all)

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One client that listens: the connection it came by, the form in which it gets its events, its
- * links to the hubs of the tickets it listens to, and the end of its token. A subscriber ends for
+ * seats in the tickets it listens to (none, if it is the inbox alone), and the end of its token. A subscriber ends for
  * one reason, which is logged; its connection is finished or gone by then.
  */
 #ifndef BELLHOP_PUSH_SUBSCRIBER_H
 #define BELLHOP_PUSH_SUBSCRIBER_H
 
 #include "push/fcgi_conn.h"
-#include "push/hub.h"
 #include "push/out.h"
+#include "push/seat.h"
 #include "web/authn.h"
 
 struct push;
@@ -26,6 +26,9 @@ void subscribers_free(struct subscribers *all);
 
 size_t subscribers_count(const struct subscribers *all);
 
+/* How many streams, polls not counted, the user has open. */
+size_t subscribers_streams_of(const struct subscribers *all, struct str user_id);
+
 /* Tells those whose mode is another one now. */
 void subscribers_mode(struct subscribers *all);
 
@@ -34,23 +37,17 @@ void subscribers_shutdown(struct subscribers *all);
 
 /* ---- one ---- */
 
-/* Where it begins in one ticket. */
-struct subscriber_start {
-	struct hub *hub;
-	int64_t pos;	   /* every event up to here is known to it, or not for it */
-	int64_t shown;	   /* its cursor */
-	bool is_void;	   /* what it knew is of another epoch: it is told first */
-	int64_t let_in_at; /* as in struct link */
-	int64_t due; /* the newest event for it: it has not caught up before it was given that */
-};
-
 struct subscriber_opts {
 	struct fcgi_conn *conn;
 	struct out *out;
 	struct identity *who;
 	const struct out_hello *hello;
-	const struct subscriber_start *starts;
-	size_t n_starts; /* 1 or more */
+	const struct seat_start *starts; /* in ascending order of cursor_key() of the tickets */
+	size_t n_starts;		 /* 0 only with has_inbox, at most CURSOR_PLACES_MAX */
+	const struct str *refused;	 /* tickets that are answered with `revoked` */
+	size_t n_refused;
+	bool is_many;	/* its cursors name the tickets */
+	bool has_inbox; /* it listens to its user's inbox, too */
 };
 
 /*

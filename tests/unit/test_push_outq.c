@@ -94,6 +94,43 @@ static void any_cut_yields_the_same_bytes(void **state)
 	}
 }
 
+/* The frame is shared, the id is not: it is put in place of the frame's own. */
+static void another_id_takes_the_place_of_the_own(void **state)
+{
+	static const char line[] = "id: 1.~AAAA\n", rest[] = "event: message\ndata: {\"n\":1}\n\n";
+	struct frame *id = frame_raw(str_of(line));
+	struct frame *frame = frame_new("message", STR("1.5"), STR("{\"n\":1}"));
+
+	(void)state;
+	for (size_t cut = 1; cut < 80; cut++) {
+		struct outq q;
+		struct buf wire = BUF_INIT, content = BUF_INIT, expected = BUF_INIT;
+
+		outq_init(&q, 7);
+		for (int i = 0; i < 20; i++) {
+			put(&q, &expected, 5, 'a', OUTQ_REPLAY);
+			assert_int_equal(outq_put_as(&q, id, frame, OUTQ_LIVE), 0);
+			buf_puts(&expected, line);
+			buf_puts(&expected, rest);
+		}
+		assert_int_equal(q.bytes, expected.len);
+		assert_int_equal(q.live_bytes, 20 * (sizeof(line) + sizeof(rest) - 2));
+		while (!outq_is_empty(&q))
+			assert_true(write_some(&q, &wire, cut) > 0);
+		unwrap(&wire, 7, &content);
+		assert_true(str_eq(buf_str(&content), buf_str(&expected)));
+		assert_int_equal(q.bytes, 0);
+		assert_int_equal(q.live_bytes, 0);
+		outq_deinit(&q);
+		buf_deinit(&wire);
+		buf_deinit(&content);
+		buf_deinit(&expected);
+	}
+	assert_int_equal(frame->refs, 1);
+	frame_unref(id);
+	frame_unref(frame);
+}
+
 static void many_small_frames_travel_together(void **state)
 {
 	struct outq q;
@@ -159,6 +196,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_cut_yields_the_same_bytes),
+		cmocka_unit_test(another_id_takes_the_place_of_the_own),
 		cmocka_unit_test(many_small_frames_travel_together),
 		cmocka_unit_test(only_live_bytes_count_as_live),
 		cmocka_unit_test(what_is_dropped_leaves_whole_frames),
