@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * bellhop purge: erases old events from the record now, whatever the settings of retention say. The
- * archiver takes them out of Redis.
+ * bellhop purge: erases old events from the record now, whatever the settings of retention say, and then
+ * takes them out of Redis; the archiver would find them there only when it comes by.
  */
 #include "config.h"
 
@@ -10,17 +10,16 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/conf.h"
 #include "cli/commands.h"
-#include "store/pg_conn.h"
+#include "cli/stores.h"
 #include "store/record_keep.h"
+#include "store/upkeep.h"
 #include "web/ids.h"
 
 enum {
 	OPTION_DRY_RUN = 'n',
 	OPTION_OLDER_THAN = OPTION_LONG,
 	OPTION_STATUS,
-	TIMEOUT_MS = 10000,
 	PAGE_TICKETS = 500,
 	BATCH_EVENTS = 1000,
 	AFTER_SIZE = IDS_TICKET_MAX + 1,
@@ -35,23 +34,18 @@ static const struct command_option options[] = {
 
 struct purging {
 	const struct invocation *in;
-	struct pg_conn *pg;
+	struct stores stores;
 	struct record_keep_ages ages;
 	bool is_dry;
+	bool is_redis_lost; /* which was said: the archiver will take out what is left there */
 	int64_t tickets, events;
 };
 
 /* Runs a statement and frees it. 0, or -1 after reporting. */
 static int ask(struct purging *p, struct pg_stmt *stmt, PGresult **result_r)
 {
-	enum err err = pg_conn_exec(p->pg, stmt, clock_mono_ms() + TIMEOUT_MS, result_r);
-
-	pg_stmt_deinit(stmt);
-	if (err == ERR_NONE)
-		return 0;
-	command_fail(p->in, "could not ask PostgreSQL: %s",
-		     pg_conn_error(p->pg)[0] != '\0' ? pg_conn_error(p->pg) : err_text(err));
-	return -1;
+	*result_r = stores_ask(&p->stores, stmt);
+	return *result_r != NULL ? 0 : -1;
 }
 
 static int odd_answer(const struct purging *p)
@@ -97,11 +91,75 @@ static int erase(struct purging *p, const struct record_keep_ticket *ticket, int
 	return 0;
 }
 
+/* The bounds of the ticket in the record. 0, or -1 after reporting. */
+static int read_bounds(struct purging *p, struct str ticket, struct record_keep_bounds *bounds_r)
+{
+	PGresult *result = NULL;
+	struct pg_stmt stmt;
+	int status = -1;
+
+	record_keep_put_bounds(&stmt, &ticket, 1);
+	if (ask(p, &stmt, &result) != 0)
+		return -1;
+	if (PQntuples(result) == 1)
+		status = record_keep_parse_bounds(result, 0, bounds_r);
+	PQclear(result);
+	return status == 0 ? 0 : odd_answer(p);
+}
+
+/* One call, which takes a bounded number of events out. 1 if there may be more, 0 at the end, -1. */
+static int trim_once(struct purging *p, struct str ticket, const struct upkeep_window *window)
+{
+	struct stores *stores = &p->stores;
+	struct upkeep_trimmed trimmed = {0};
+	struct buf commands = BUF_INIT;
+	redisReply *reply = NULL;
+	int status = -1;
+
+	upkeep_put_trim(&commands, &stores->keys, ticket, window);
+	if (redis_conn_exec(stores->redis, &commands, 1, clock_mono_ms() + stores->redis_timeout_ms,
+			    &reply) != ERR_NONE)
+		command_note(p->in, "Redis is away (%s): the archiver will take them out of it",
+			     redis_conn_reason(stores->redis));
+	else if (upkeep_parse_trimmed(reply, &trimmed) != 0)
+		command_note(p->in, "Redis refused (%s): the archiver will take them out of it",
+			     hot_trouble_text(hot_trouble(reply)));
+	else
+		status = trimmed.removed > 0 && !trimmed.is_dropped;
+	redis_conn_release(&reply, 1);
+	buf_deinit(&commands);
+	return status;
+}
+
+/* Takes what was erased out of Redis, and nothing else. 0, or -1 if PostgreSQL could not be asked. */
+static int trim(struct purging *p, struct str ticket)
+{
+	const int64_t much = INT64_C(1000000000000000);
+	struct upkeep_window window = {
+		.events = much, .age_ms = 0, .bytes = much, .min = much, .idle_ms = much};
+	struct record_keep_bounds bounds;
+	int more;
+
+	if (p->is_redis_lost)
+		return 0;
+	if (read_bounds(p, ticket, &bounds) != 0)
+		return -1;
+	window.first_seq = bounds.first_seq;
+	window.committed_seq = bounds.last_seq;
+	do
+		more = trim_once(p, ticket, &window);
+	while (more > 0);
+	p->is_redis_lost = more < 0;
+	return 0;
+}
+
 static int purge_ticket(struct purging *p, const struct record_keep_ticket *ticket)
 {
 	int64_t events = 0;
 	int status = p->is_dry ? count(p, ticket, &events) : erase(p, ticket, &events);
 
+	if (events > 0 && !p->is_dry && trim(p, ticket->ticket) != 0)
+		status = -1;
 	if (events > 0) {
 		printf("%.*s %" PRId64 "\n", STR_ARG(ticket->ticket), events);
 		fflush(stdout);
@@ -157,19 +215,6 @@ static int purge(struct purging *p)
 	return COMMAND_OK;
 }
 
-static int connect_and_purge(struct purging *p, const struct conf *conf)
-{
-	const struct pg_opts opts = pg_opts_of_conf(conf, "bellhop");
-	int status;
-
-	p->pg = pg_conn_new(&opts);
-	if (p->pg == NULL)
-		return command_fail(p->in, "out of memory");
-	status = purge(p);
-	pg_conn_free(p->pg);
-	return status;
-}
-
 /* Reads the options into *p. 0, or -1 with in->status. */
 static int read_options(struct invocation *in, struct purging *p)
 {
@@ -209,16 +254,14 @@ static int read_options(struct invocation *in, struct purging *p)
 static int run(struct invocation *in)
 {
 	struct purging p = {.in = in};
-	struct conf *conf;
 	int status;
 
 	if (read_options(in, &p) != 0)
 		return in->status;
-	conf = command_conf(in);
-	if (conf == NULL)
-		return COMMAND_FAILED;
-	status = connect_and_purge(&p, conf);
-	conf_free(conf);
+	status = stores_open(&p.stores, in, !p.is_dry);
+	if (status == COMMAND_OK)
+		status = purge(&p);
+	stores_close(&p.stores);
 	return status;
 }
 

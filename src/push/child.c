@@ -21,6 +21,7 @@
 #include "push/live.h"
 #include "push/opening.h"
 #include "push/push.h"
+#include "push/restore.h"
 #include "push/stores.h"
 #include "push/subscriber.h"
 #include "push/tail.h"
@@ -324,8 +325,9 @@ static int make_hubs(struct child *child, struct buf *error)
 		push->chase = chase_new(&chase_opts);
 	if (push->chase != NULL)
 		push->tail = tail_new(push->base, push->stores, push->chase);
+	push->restore = restore_new(push->stores);
 	push->subscribers = subscribers_new(push);
-	return push->tail == NULL || push->subscribers == NULL ? -1 : 0;
+	return push->tail == NULL || push->restore == NULL || push->subscribers == NULL ? -1 : 0;
 }
 
 static int make_server(struct child *child)
@@ -405,6 +407,7 @@ static void child_unmake(struct child *child)
 	tail_free(push->tail);
 	live_free(push->live);
 	chase_free(child->push.chase);
+	restore_free(push->restore);
 	stores_free(push->stores);
 	turn_free(push->turn);
 	if (child->signals != NULL)

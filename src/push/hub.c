@@ -187,6 +187,11 @@ void hub_notice(struct hub *hub, struct frame *for_staff, struct frame *for_publ
 	}
 }
 
+void hub_forget(struct hub *hub, int64_t first_seq)
+{
+	ring_forget(hub->ring, first_seq);
+}
+
 struct str hub_ticket(const struct hub *hub)
 {
 	return str_of(hub->ticket);

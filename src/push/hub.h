@@ -115,6 +115,9 @@ enum hub_member hub_look_for(const struct hub *hub, struct str user, int64_t sin
  */
 void hub_notice(struct hub *hub, struct frame *for_staff, struct frame *for_public);
 
+/* Retention has erased what is below first_seq: nobody is told of it any more. */
+void hub_forget(struct hub *hub, int64_t first_seq);
+
 struct str hub_ticket(const struct hub *hub);
 int64_t hub_epoch(const struct hub *hub);
 int64_t hub_last(const struct hub *hub);

@@ -17,6 +17,7 @@
 #include "push/out_poll.h"
 #include "push/out_sse.h"
 #include "push/push.h"
+#include "push/restore.h"
 #include "push/stores.h"
 #include "push/subscriber.h"
 #include "push/tail.h"
@@ -53,7 +54,9 @@ struct facts {
 	bool has_window;	  /* and there is a stream */
 	bool has_record;
 	enum access_membership membership;
+	int64_t redis_now_ms; /* as of has_window; 0 without an answer */
 	int64_t epoch, last, last_public;
+	int64_t first;	/* the oldest event that is kept, 0: not known */
 	int64_t unread; /* -1: not known */
 	char status[16];
 };
@@ -185,6 +188,10 @@ static struct hub *opening_hub(const struct opening *opening)
 		return NULL;
 	if (facts->has_redis)
 		stores_note_swept(push->stores, hub_keep(hub)->partition, facts->is_swept);
+	hub_forget(hub, facts->first);
+	if (facts->is_swept && !facts->has_window && facts->first > 0 &&
+	    facts->last >= facts->first)
+		restore_ask(push->restore, hub_ticket(hub), facts->redis_now_ms);
 	return hub;
 }
 
@@ -386,6 +393,7 @@ static void on_open_record(void *arg, enum err err, const PGresult *result)
 		facts->has_record = true;
 		facts->membership = membership_of(&opened);
 		facts->epoch = opened.ticket.epoch;
+		facts->first = opened.ticket.first_seq;
 		facts->last = opened.ticket.last_seq;
 		facts->last_public = opened.ticket.last_public;
 		facts->unread = opening->viewer == MESSAGE_FOR_STAFF ? opened.unread
@@ -410,6 +418,7 @@ static void on_open_window(void *arg, enum err err, redisReply **replies, size_t
 	if (err == ERR_NONE && n == HOT_OPEN_REPLIES && hot_parse_open(replies, &window) == 0) {
 		facts->has_redis = true;
 		facts->is_swept = window.is_swept;
+		facts->redis_now_ms = window.now_ms;
 		facts->has_window = window.has_stream;
 	}
 	if (facts->has_window && !facts->has_record) {

@@ -11,6 +11,7 @@ struct chase;
 struct fcgi_server;
 struct hubs;
 struct live;
+struct restore;
 struct stores;
 struct subscribers;
 struct tail;
@@ -33,6 +34,7 @@ struct push {
 	struct live *live; /* what may be lost */
 	struct tail *tail;
 	struct chase *chase;
+	struct restore *restore;
 	struct subscribers *subscribers;
 	struct push_limits limits;
 };

@@ -59,6 +59,12 @@ void ring_restart(struct ring *ring, int64_t last)
 	ring->last = last;
 }
 
+void ring_forget(struct ring *ring, int64_t seq)
+{
+	while (ring->count > 0 && ring_first(ring) < seq)
+		ring_drop_oldest(ring);
+}
+
 void ring_free(struct ring *ring)
 {
 	if (ring == NULL)

@@ -19,6 +19,9 @@ void ring_free(struct ring *ring);
 /* Empties it: the next event to be appended is last + 1. */
 void ring_restart(struct ring *ring, int64_t last);
 
+/* Lets go of all events below `seq`. */
+void ring_forget(struct ring *ring, int64_t seq);
+
 /* seq of the newest event that was appended, or what ring_restart() was told. */
 int64_t ring_last(const struct ring *ring);
 

@@ -277,19 +277,106 @@ def test_what_outlives_its_message(stack, site, ticket):
     check(stack, ticket)
 
 
+def test_a_process_that_remembers_tells_nothing_of_what_was_erased(stack, site, ticket):
+    """The stream that is open keeps the ticket's ring of events in push alive."""
+    alice, rita = site.api("alice"), site.api("rita", "requester", tickets=[ticket])
+    epoch = alice.page(ticket)["cursor"].split(".")[0]
+    with alice.stream(ticket) as stream:
+        stream.hello()
+        fill(alice, ticket, 5)
+        stream.wait_messages(5)
+        age(stack, ticket, 100, 3)
+        purge(stack, "--older-than", "90d")
+        for api in (alice, rita):
+            events = api.poll(ticket, cursor=f"{epoch}.0", wait=0)["events"]
+            assert [e["event"] for e in events] == ["gap", "message", "message"]
+            assert events[0]["data"] == {"ticket_id": ticket, "from": 1, "to": 3, "reason": "erased"}
+        alice.sent(ticket, "six")
+        stream.wait_messages(6)
+        assert stream.named("gap") == []
+
+
 # ---- idle tickets
+
+
+def forget(stack, ticket):
+    """As if it had left Redis long ago: the sweep does not look at what is so old."""
+    stack.sql("UPDATE bellhop.event SET sent_at = sent_at - interval '1 hour' WHERE ticket_id = %s", ticket)
+    r = stack.redis()
+    wait_for(lambda: not r.delete(*(r.keys(f"bellhop:*:{ticket}") or ["-"])), "a sweep without it", 20)
 
 
 def test_a_ticket_comes_back_to_redis_with_a_reader(stack, site, ticket):
     alice = site.api("alice")
     fill(alice, ticket, 3)
-    r = stack.redis()
-    r.delete(*r.keys(f"bellhop:*:{ticket}"))
+    forget(stack, ticket)
     assert numbers(alice.page(ticket)) == [1, 2, 3]
     wait_for(lambda: window(stack, ticket) == [1, 2, 3], "the stream")
     assert numbers(alice.page(ticket)) == [1, 2, 3]
 
 
+@pytest.mark.parametrize("kept", [0, 2])
+def test_what_was_purged_has_left_redis(stack, site, ticket, kept):
+    """At once, without the archiver; so `verify` finds no difference a moment later."""
+    alice = site.api("alice")
+    fill(alice, ticket, 6)
+    age(stack, ticket, 100, 6 - kept)
+    wait_for(lambda: len(window(stack, ticket)) == 6, "the stream")
+    stack.freeze("archive")
+    try:
+        purge(stack, "--older-than", "90d")
+        found = window(stack, ticket)
+        done = stack.bellhop("verify", ticket)
+    finally:
+        stack.thaw("archive")
+    assert found == [5, 6][2 - kept :]
+    assert done.returncode == 0, done.stdout
+
+
+def test_purge_without_redis(stack, site, ticket):
+    alice = site.api("alice")
+    fill(alice, ticket, 4)
+    age(stack, ticket, 100, 2)
+    done = stack.bellhop("purge", "--older-than", "90d", env={"REDIS_URL": "redis://127.0.0.1:1/0"})
+    assert done.returncode == 0 and done.stderr.count("the archiver will take them out of it") == 1
+    assert row(stack, ticket)[0] == 3
+    wait_for(lambda: window(stack, ticket) == [3, 4], "the window to be cut", 60)
+
+
+@pytest.mark.parametrize("start", [{}, {"init": 50}, {"last_event_id": "1.2"}])
+def test_it_comes_back_with_a_listener(stack, site, ticket, start):
+    alice = site.api("alice")
+    fill(alice, ticket, 3)
+    assert alice.call("PUT", f"/v1/tickets/{ticket}", json={"title": "back"}).status_code == 200
+    before = redis_has(stack, ticket)
+    forget(stack, ticket)
+    with alice.stream(ticket, **start) as stream:
+        stream.hello()
+        wait_for(lambda: window(stack, ticket) == [1, 2, 3, 4], "the stream")
+        alice.sent(ticket, "four")
+        wait_for(lambda: stream.messages[-1:] and stream.messages[-1].data["content"] == "four", "the message")
+    for event, data in before.items():
+        assert redis_has(stack, ticket)[event].items() >= data.items()
+    check(stack, ticket)
+
+
+def test_it_comes_back_with_a_poll(stack, site, ticket):
+    alice = site.api("alice")
+    fill(alice, ticket, 3)
+    forget(stack, ticket)
+    alice.poll(ticket, wait=0)
+    wait_for(lambda: window(stack, ticket) == [1, 2, 3], "the stream")
+
+
+def redis_has(stack, ticket):
+    """who, and what does not change with a message, as Redis has them."""
+    r = stack.redis()
+    who = r.hgetall(r.keys(f"bellhop:*:who:{ticket}")[0])
+    meta = r.hgetall(r.keys(f"bellhop:*:meta:{ticket}")[0])
+    return {"who": who, "meta": {name: meta.get(name) for name in (b"status", b"title", b"first")}}
+
+
 def test_what_is_not_there_is_not_brought(stack, site, ticket):
     site.api("alice").page(ticket)
+    site.api("alice").poll(ticket, wait=0)
     assert stack.redis().keys(f"bellhop:*:{ticket}") == []
