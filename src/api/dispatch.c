@@ -9,6 +9,7 @@
 #include "api/h_health.h"
 #include "api/h_history.h"
 #include "api/h_messages.h"
+#include "api/h_participants.h"
 #include "api/h_ticket.h"
 #include "base/clock.h"
 
@@ -36,6 +37,9 @@ enum {
 	ROUTE_SYSTEM_MESSAGE,
 	ROUTE_CARD,
 	ROUTE_CARD_WRITE,
+	ROUTE_PARTICIPANTS,
+	ROUTE_PARTICIPANT_PUT,
+	ROUTE_PARTICIPANT_REMOVE,
 	ROUTE_HEALTHZ,
 	ROUTE_READYZ,
 	ROUTE_HEALTH_REDIS,
@@ -55,6 +59,9 @@ static const struct route routes[ROUTE_COUNT] = {
 	{ROUTE_SYSTEM_MESSAGE, REQUEST_POST, "/v1/tickets/{ticket}/system-messages"},
 	{ROUTE_CARD, REQUEST_GET, "/v1/tickets/{ticket}"},
 	{ROUTE_CARD_WRITE, REQUEST_PUT, "/v1/tickets/{ticket}"},
+	{ROUTE_PARTICIPANTS, REQUEST_GET, "/v1/tickets/{ticket}/participants"},
+	{ROUTE_PARTICIPANT_PUT, REQUEST_PUT, "/v1/tickets/{ticket}/participants/{user}"},
+	{ROUTE_PARTICIPANT_REMOVE, REQUEST_DELETE, "/v1/tickets/{ticket}/participants/{user}"},
 	{ROUTE_HEALTHZ, REQUEST_GET, "/v1/healthz"},
 	{ROUTE_READYZ, REQUEST_GET, "/v1/readyz"},
 	{ROUTE_HEALTH_REDIS, REQUEST_GET, "/v1/health/redis"},
@@ -73,6 +80,9 @@ static const struct handler handlers[ROUTE_COUNT] = {
 				  NEEDS_IDENTITY | NEEDS_STAFF | NEEDS_JSON},
 	[ROUTE_CARD] = {h_ticket_read, NEEDS_IDENTITY},
 	[ROUTE_CARD_WRITE] = {h_ticket_write, NEEDS_IDENTITY | NEEDS_STAFF | NEEDS_JSON},
+	[ROUTE_PARTICIPANTS] = {h_participants_list, NEEDS_IDENTITY},
+	[ROUTE_PARTICIPANT_PUT] = {h_participants_put, NEEDS_IDENTITY | NEEDS_STAFF | NEEDS_JSON},
+	[ROUTE_PARTICIPANT_REMOVE] = {h_participants_remove, NEEDS_IDENTITY | NEEDS_STAFF},
 	[ROUTE_HEALTHZ] = {h_health_alive, 0},
 	[ROUTE_READYZ] = {h_health_ready, 0},
 	[ROUTE_HEALTH_REDIS] = {h_health_redis, NEEDS_IDENTITY | NEEDS_STAFF},

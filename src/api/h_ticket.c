@@ -5,6 +5,7 @@
 #include "api/h_ticket.h"
 
 #include "api/call.h"
+#include "api/h_participants.h"
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "chat/access.h"
@@ -23,26 +24,6 @@ static void write_time(struct json_write *j, const char *key, int64_t real_ms)
 	json_write_member_cstr(j, key, text);
 }
 
-/* 0, or -1 if the answer makes no sense. */
-static int write_participants(struct json_write *j, const struct record_card *card,
-			      const PGresult *result)
-{
-	struct record_participant participant;
-
-	json_write_member_array(j, "participants");
-	for (size_t i = 0; i < card->participants; i++) {
-		if (record_card_parse_participant(result, i, &participant) != 0)
-			return -1;
-		json_write_open_object(j);
-		json_write_member_str(j, "user_id", participant.user);
-		json_write_member_str(j, "role", participant.role);
-		write_time(j, "joined_at", participant.joined_at_ms);
-		json_write_close(j);
-	}
-	json_write_close(j);
-	return 0;
-}
-
 static int write_card(struct call *call, const struct record_card *card, const PGresult *result)
 {
 	const struct record_ticket *ticket = &card->ticket;
@@ -58,7 +39,7 @@ static int write_card(struct call *call, const struct record_card *card, const P
 	write_time(&j, "created_at", card->created_at_ms);
 	write_time(&j, "last_activity_at", card->active_at_ms);
 	json_write_member_int(&j, "newest_seq", is_staff ? ticket->last_seq : ticket->last_public);
-	if (write_participants(&j, card, result) != 0)
+	if (h_participants_json(&j, card, result) != 0)
 		return -1;
 	json_write_close(&j);
 	return json_write_finish(&j);
