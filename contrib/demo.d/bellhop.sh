@@ -107,11 +107,26 @@ bellhop_migrate() {
 	}
 }
 
-# The archiver first: it loads the functions that the others call.
+# Names of the push processes: push push2 push3 …
+bellhop_pushes() {
+	local i
+	echo push
+	# shellcheck disable=SC2154 # an option of contrib/demo
+	for ((i = 2; i <= pushes; i++)); do
+		echo "push$i"
+	done
+}
+
+# The archiver first: it loads the functions that the others call. Each push process has a socket of
+# its own; the first one has that of the settings.
 bellhop_start() {
 	local name
-	for name in archive api push; do
+	for name in archive api; do
 		is_running "$name" || start_process "$name" "$BUILD_DIR/bellhop-$name" -c "$DIR/bellhop.conf"
+	done
+	for name in $(bellhop_pushes); do
+		is_running "$name" || start_process "$name" \
+			env BELLHOP_PUSH_SOCKET="$SOCKETS/$name.sock" "$BUILD_DIR/bellhop-push" -c "$DIR/bellhop.conf"
 	done
 }
 
@@ -123,7 +138,7 @@ demo_curl() {
 # Ready means: both stores answer and the windows are swept.
 bellhop_is_ready() {
 	local name
-	for name in archive api push nginx; do
+	for name in archive api $(bellhop_pushes) nginx; do
 		is_running "$name" || return 0
 	done
 	[[ $(demo_curl -m 5 "https://localhost:$HTTPS_PORT$BASE_PATH/v1/readyz" 2>/dev/null) == *'"mode":"full"'* ]]
@@ -132,7 +147,7 @@ bellhop_is_ready() {
 bellhop_wait() {
 	local name answer=yes
 	wait_until 15 bellhop_is_ready || answer=no
-	for name in archive api push nginx; do
+	for name in archive api $(bellhop_pushes) nginx; do
 		if ! is_running "$name"; then
 			tail -n 5 "$DIR/log/$name.log" >&2
 			fail "$name has ended; see $DIR/log/$name.log"

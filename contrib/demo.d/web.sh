@@ -68,11 +68,28 @@ web_start() {
 	"${server}_start"
 }
 
+# Several push processes, as the comment in the file says.
+nginx_spread() {
+	local name servers=''
+	# shellcheck disable=SC2154 # an option of contrib/demo
+	if ((pushes == 1)); then
+		cat
+		return
+	fi
+	for name in $(bellhop_pushes); do
+		servers+="server unix:$SOCKETS/$name.sock max_fails=0; "
+	done
+	# shellcheck disable=SC2016 # nginx's variables
+	sed -e "s|^\tserver unix:.*/push\.sock;|\thash \$bellhop_push_key consistent; $servers|"
+	# shellcheck disable=SC2016
+	echo 'map $bellhop_ticket $bellhop_push_key { "" $request_id; default $bellhop_ticket; }'
+}
+
 nginx_write_config() {
 	local user='' listen6=''
 	mkdir -p "$DIR/web/bellhop" "$DIR/web/tmp"
 	copy_config "$SOURCE_DIR/nginx/bellhop.conf" >"$DIR/web/bellhop/bellhop.conf"
-	copy_config "$SOURCE_DIR/nginx/bellhop_http.conf" >"$DIR/web/bellhop/bellhop_http.conf"
+	copy_config "$SOURCE_DIR/nginx/bellhop_http.conf" | nginx_spread >"$DIR/web/bellhop/bellhop_http.conf"
 	cp "$SOURCE_DIR/nginx/bellhop_params" "$DIR/web/bellhop/bellhop_params"
 	# shellcheck disable=SC2016 # nginx's variables
 	sed 's|\$http_authorization |$demo_authorization |' "$SOURCE_DIR/nginx/bellhop_params" \

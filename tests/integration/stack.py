@@ -25,14 +25,15 @@ def build_dir():
 class Stack:
     """
     A demo in `directory`. Settings given as `env` reach its daemons whenever they are started here.
-    Processes are named as their pid files: api push archive redis postgres nginx.
+    Processes are named as their pid files: api push archive redis postgres nginx, and with pushes=2 also push2.
     """
 
-    def __init__(self, directory, server="nginx", env=None, port=None):
+    def __init__(self, directory, server="nginx", env=None, port=None, pushes=1):
         self.dir = pathlib.Path(directory)
         self.server = server
         self.extra_env = dict(env or {})
         self.port = port
+        self.pushes = pushes
 
     # ---- the demo
 
@@ -54,7 +55,7 @@ class Stack:
     def start(self):
         """Starts whatever of it is not running, and waits until it is ready."""
         port = ["--port", str(self.port)] if self.port else []
-        self.demo("--server", self.server, "--no-build", "--detach", *port)
+        self.demo("--server", self.server, "--push", str(self.pushes), "--no-build", "--detach", *port)
         self.env = read_env(self.dir / "env")
         self.site = Site(self.env)
         return self
@@ -123,7 +124,7 @@ class Stack:
         return path.read_text(errors="replace") if path.exists() else ""
 
     def log_ends(self, lines=8):
-        names = ("demo", "api", "push", "archive", "nginx", "lighttpd", "redis", "postgres")
+        names = ("demo", "api", "push", "push2", "archive", "nginx", "lighttpd", "redis", "postgres")
         return "\n".join(f"--- {name}\n" + "\n".join(self.log(name).splitlines()[-lines:]) for name in names)
 
     # ---- stores
