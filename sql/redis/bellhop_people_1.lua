@@ -113,6 +113,248 @@ end
 
 -- ---- who is there ----
 
+-- A user has five keys, of one hash tag that holds a sixteenth of all users. `presence` is the user's
+-- own, a hash: one lease "n:<node>" -> end for each process that has streams of the user, `api` ->
+-- "<end> <status>" for what clients said by themselves, `told` -> the status that was last published,
+-- `seen` -> when the last lease ended. Four sorted sets are of all users: `online` (latest end of a
+-- lease), `due` (the earliest: when to look again), `away` (end of that statement), `gone` (last
+-- seen, until the archiver has written it down).
+
+-- Without leases a user is remembered here for so long.
+local SEEN_KEEP_MS = 86400000
+
+-- What a user's hash says at this time. `lapsed`: fields of leases that are over.
+local function read_presence(key, now)
+	local list = redis.call('HGETALL', key)
+	local user = {leases = {}, lapsed = {}, told = 'offline', length = #list}
+	for k = 1, #list, 2 do
+		local field, value = list[k], list[k + 1]
+		if field == 'told' then
+			user.told = value
+		elseif field == 'seen' then
+			user.seen = tonumber(value)
+		elseif field == 'api' or field:sub(1, 2) == 'n:' then
+			local ends, status = value:match('^(%d+) ?(%l*)$')
+			ends = tonumber(ends or '0')
+			if ends > now then
+				user.leases[field] = ends
+				if field == 'api' then
+					user.said = status
+				end
+			else
+				user.lapsed[field] = ends
+			end
+		end
+	end
+	return user
+end
+
+-- What was said counts more than that there is a stream.
+local function status_of(user)
+	if user.said then
+		return user.said
+	end
+	return next(user.leases) and 'online' or 'offline'
+end
+
+local function write_offline(keys, user_id, user, seen)
+	local presence, online, due, away, gone = unpack(keys)
+	redis.call('DEL', presence)
+	redis.call('ZREM', online, user_id)
+	redis.call('ZREM', due, user_id)
+	redis.call('ZREM', away, user_id)
+	if not seen then
+		return
+	end
+	redis.call('HSET', presence, 'seen', string.format('%d', seen))
+	redis.call('PEXPIRE', presence, SEEN_KEEP_MS)
+	if seen ~= user.seen then
+		redis.call('ZADD', gone, string.format('%d', seen), user_id)
+	end
+end
+
+local function write_leases(keys, user_id, user, status)
+	local presence, online, due, away = unpack(keys)
+	local first, last = math.huge, 0
+	for _, ends in pairs(user.leases) do
+		first, last = math.min(first, ends), math.max(last, ends)
+	end
+	for field in pairs(user.lapsed) do
+		redis.call('HDEL', presence, field)
+	end
+	redis.call('HSET', presence, 'told', status)
+	redis.call('PERSIST', presence)
+	redis.call('ZADD', online, string.format('%d', last), user_id)
+	redis.call('ZADD', due, string.format('%d', first), user_id)
+	if status == 'away' then
+		redis.call('ZADD', away, string.format('%d', user.leases.api), user_id)
+	else
+		redis.call('ZREM', away, user_id)
+	end
+end
+
+-- presence(presence online due away gone; channel, user, field, ttl_ms, status)
+-- Gives a lease (ttl_ms > 0), takes one back (0), or only looks which are over (field ''); publishes
+-- a change of the user's status. Returns the status.
+local function presence(keys, args)
+	check(keys, 5, args, 5)
+	local channel, user_id = text(args[1], 'channel'), text(args[2], 'user')
+	local field = args[3]
+	local ttl, said = natural(args[4], 'ttl'), args[5]
+	if field ~= '' and field ~= 'api' and field:sub(1, 2) ~= 'n:' then
+		bad('field is not a lease')
+	elseif said ~= 'online' and said ~= 'away' then
+		bad('status is not one to be said')
+	end
+	local now = now_ms()
+	local user = read_presence(keys[1], now)
+	if field ~= '' and ttl > 0 then
+		user.leases[field], user.lapsed[field] = now + ttl, nil
+		if field == 'api' then
+			user.said = said
+		end
+	elseif user.leases[field] then
+		user.leases[field], user.lapsed[field] = nil, now
+		if field == 'api' then
+			user.said = nil
+		end
+	end
+	local status, seen = status_of(user), user.seen
+	for _, ends in pairs(user.lapsed) do
+		seen = math.max(seen or 0, ends)
+	end
+	if status == 'offline' then
+		write_offline(keys, user_id, user, seen)
+	else
+		write_leases(keys, user_id, user, status)
+		if field == 'api' and user.leases.api then
+			redis.call('HSET', keys[1], 'api', string.format('%d %s', user.leases.api, said))
+		elseif user.leases[field] then
+			redis.call('HSET', keys[1], field, string.format('%d', user.leases[field]))
+		end
+	end
+	if status ~= user.told then
+		publish(channel, {'event', 'presence', 'user_id', user_id, 'status', status,
+			'last_seen_ms', status == 'offline' and seen or cjson.null})
+	end
+	return redis.status_reply(status)
+end
+
+-- state(presence): [status, last seen in ms or '']. The only rule there is for reading a user's hash.
+local function state(keys, args)
+	check(keys, 1, args, 0)
+	local user = read_presence(keys[1], now_ms())
+	local status, seen = status_of(user), user.seen
+	if status ~= 'offline' then
+		return {status, ''}
+	end
+	for _, ends in pairs(user.lapsed) do
+		seen = math.max(seen or 0, ends)
+	end
+	return {status, seen and string.format('%d', seen) or ''}
+end
+
+-- online(online away): [user, status, ...] of those who are not offline.
+local function online(keys, args)
+	check(keys, 2, args, 0)
+	local now = string.format('(%d', now_ms())
+	local away, found = {}, {}
+	for _, user_id in ipairs(redis.call('ZRANGEBYSCORE', keys[2], now, '+inf')) do
+		away[user_id] = true
+	end
+	for _, user_id in ipairs(redis.call('ZRANGEBYSCORE', keys[1], now, '+inf')) do
+		found[#found + 1] = user_id
+		found[#found + 1] = away[user_id] and 'away' or 'online'
+	end
+	return found
+end
+
+-- seen(gone; user, ms, ...): these last-seen times are in the record. Later ones stay.
+local function seen(keys, args)
+	check(keys, 1, args, #args - #args % 2)
+	local removed = 0
+	for k = 1, #args, 2 do
+		if redis.call('ZSCORE', keys[1], args[k]) == args[k + 1] then
+			removed = removed + redis.call('ZREM', keys[1], args[k])
+		end
+	end
+	return removed
+end
+
+-- ---- who is looking at a ticket ----
+--
+-- `here` is a sorted set, "<user> <node>" -> end of that lease. `watched` is one of all tickets of the
+-- partition that have such a set: when to look at each again.
+
+local function users_here(entries)
+	local users = {}
+	for member in pairs(entries) do
+		users[member:match('^(%S+) ') or member] = true
+	end
+	return users
+end
+
+local function publish_here(channel, user, status)
+	publish(channel, {'event', 'here', 'user_id', user, 'status', status,
+		'last_seen_ms', cjson.null})
+end
+
+-- here(here watched; channel, ticket, node, ttl_ms, n, user ..., user ...)
+-- The first n users look at the ticket by way of this node, the others do no longer; whoever came or
+-- went for all nodes is published. Without users it is a look at which leases are over.
+local function here(keys, args)
+	check(keys, 2, args, math.max(#args, 5))
+	local channel, ticket = text(args[1], 'channel'), text(args[2], 'ticket')
+	local node, ttl = args[3], natural(args[4], 'ttl')
+	local count = natural(args[5], 'number of users')
+	if args[5 + count] == nil then
+		bad('users are cut short')
+	end
+	local now = now_ms()
+	local list = redis.call('ZRANGE', keys[1], 0, -1, 'WITHSCORES')
+	local entries = {}
+	for k = 1, #list, 2 do
+		entries[list[k]] = tonumber(list[k + 1])
+	end
+	local before = users_here(entries)
+	for k = 6, #args do
+		local member = args[k] .. ' ' .. node
+		entries[member] = k < 6 + count and now + ttl or entries[member] and 0 or nil
+	end
+	local first, gone, stay = math.huge, {}, {}
+	for member, ends in pairs(entries) do
+		if ends > now then
+			first = math.min(first, ends)
+			stay[member] = ends
+		else
+			gone[#gone + 1] = member
+		end
+	end
+	local after = users_here(stay)
+	for _, member in ipairs(gone) do
+		redis.call('ZREM', keys[1], member)
+	end
+	for k = 6, 5 + count do
+		redis.call('ZADD', keys[1], string.format('%d', now + ttl), args[k] .. ' ' .. node)
+	end
+	if next(stay) then
+		redis.call('ZADD', keys[2], string.format('%d', first), ticket)
+	else
+		redis.call('ZREM', keys[2], ticket)
+	end
+	for user in pairs(after) do
+		if not before[user] then
+			publish_here(channel, user, 'online')
+		end
+	end
+	for user in pairs(before) do
+		if not after[user] then
+			publish_here(channel, user, 'offline')
+		end
+	end
+	return redis.status_reply('OK')
+end
+
 -- ---- the functions ----
 
 -- Turns bad() into an error reply, and passes Redis' own errors on.
@@ -139,3 +381,16 @@ redis.register_function('bellhop_people_1_probe', function()
 	return redis.status_reply('OK')
 end)
 redis.register_function('bellhop_people_1_typing', entry('typing', typing))
+redis.register_function('bellhop_people_1_presence', entry('presence', presence))
+redis.register_function({
+	function_name = 'bellhop_people_1_state',
+	callback = entry('state', state),
+	flags = {'no-writes'},
+})
+redis.register_function({
+	function_name = 'bellhop_people_1_online',
+	callback = entry('online', online),
+	flags = {'no-writes'},
+})
+redis.register_function('bellhop_people_1_seen', entry('seen', seen))
+redis.register_function('bellhop_people_1_here', entry('here', here))

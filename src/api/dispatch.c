@@ -10,6 +10,7 @@
 #include "api/h_history.h"
 #include "api/h_messages.h"
 #include "api/h_participants.h"
+#include "api/h_presence.h"
 #include "api/h_ticket.h"
 #include "base/clock.h"
 
@@ -40,6 +41,10 @@ enum {
 	ROUTE_PARTICIPANTS,
 	ROUTE_PARTICIPANT_PUT,
 	ROUTE_PARTICIPANT_REMOVE,
+	ROUTE_PRESENCE,
+	ROUTE_PRESENCE_WRITE,
+	ROUTE_PRESENCE_ONLINE,
+	ROUTE_ROSTER,
 	ROUTE_HEALTHZ,
 	ROUTE_READYZ,
 	ROUTE_HEALTH_REDIS,
@@ -62,6 +67,10 @@ static const struct route routes[ROUTE_COUNT] = {
 	{ROUTE_PARTICIPANTS, REQUEST_GET, "/v1/tickets/{ticket}/participants"},
 	{ROUTE_PARTICIPANT_PUT, REQUEST_PUT, "/v1/tickets/{ticket}/participants/{user}"},
 	{ROUTE_PARTICIPANT_REMOVE, REQUEST_DELETE, "/v1/tickets/{ticket}/participants/{user}"},
+	{ROUTE_PRESENCE, REQUEST_GET, "/v1/presence"},
+	{ROUTE_PRESENCE_WRITE, REQUEST_PUT, "/v1/presence"},
+	{ROUTE_PRESENCE_ONLINE, REQUEST_GET, "/v1/presence/online"},
+	{ROUTE_ROSTER, REQUEST_GET, "/v1/tickets/{ticket}/presence"},
 	{ROUTE_HEALTHZ, REQUEST_GET, "/v1/healthz"},
 	{ROUTE_READYZ, REQUEST_GET, "/v1/readyz"},
 	{ROUTE_HEALTH_REDIS, REQUEST_GET, "/v1/health/redis"},
@@ -83,6 +92,10 @@ static const struct handler handlers[ROUTE_COUNT] = {
 	[ROUTE_PARTICIPANTS] = {h_participants_list, NEEDS_IDENTITY},
 	[ROUTE_PARTICIPANT_PUT] = {h_participants_put, NEEDS_IDENTITY | NEEDS_STAFF | NEEDS_JSON},
 	[ROUTE_PARTICIPANT_REMOVE] = {h_participants_remove, NEEDS_IDENTITY | NEEDS_STAFF},
+	[ROUTE_PRESENCE] = {h_presence_read, NEEDS_IDENTITY},
+	[ROUTE_PRESENCE_WRITE] = {h_presence_put, NEEDS_IDENTITY | NEEDS_JSON},
+	[ROUTE_PRESENCE_ONLINE] = {h_presence_online, NEEDS_IDENTITY | NEEDS_STAFF},
+	[ROUTE_ROSTER] = {h_presence_roster, NEEDS_IDENTITY},
 	[ROUTE_HEALTHZ] = {h_health_alive, 0},
 	[ROUTE_READYZ] = {h_health_ready, 0},
 	[ROUTE_HEALTH_REDIS] = {h_health_redis, NEEDS_IDENTITY | NEEDS_STAFF},

@@ -534,7 +534,10 @@ out:
 
 static void work(struct archive *a)
 {
-	if (look_at_redis(a) != 0 || learn_deployment(a) != 0)
+	if (look_at_redis(a) != 0)
+		return;
+	leases_step(a);
+	if (learn_deployment(a) != 0)
 		return;
 	a->is_abandoned = false;
 	if (read_marks(a) != 0 || a->is_abandoned || sweep_run(a) != 0)
@@ -548,6 +551,8 @@ static void work(struct archive *a)
 		trim_step(a);
 	if (archive_may_go_on(a))
 		retention_step(a);
+	if (archive_may_go_on(a))
+		leases_write_seen(a);
 }
 
 void archive_tick(struct archive *a)

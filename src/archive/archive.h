@@ -84,6 +84,13 @@ struct archive {
 		int64_t pause_until_ms;
 	} keep;
 
+	/* leases */
+	struct {
+		int64_t pause_until_ms;
+		unsigned rounds;
+		bool is_seen_due; /* last-seen times are to be written */
+	} leases;
+
 	int signal_fd;
 	bool should_stop, should_reload;
 };
@@ -137,7 +144,7 @@ bool archive_may_go_on(struct archive *a);
 /* Has SIGTERM come? Long work asks between its steps. */
 bool archive_is_stopping(struct archive *a);
 
-/* ---- sweep.c, compare.c, trim.c, retention.c ---- */
+/* ---- sweep.c, compare.c, trim.c, retention.c, leases.c ---- */
 
 /*
  * Reads what was committed lately and brings the streams up to it, then writes the marks of all
@@ -170,5 +177,11 @@ void retention_configure(struct archive *a, const struct conf *conf);
 
 /* Erases from the record what is too old: a page of tickets, for a bounded time. */
 void retention_step(struct archive *a);
+
+/* Takes notice of leases of presence that are over, once a second. Needs Redis alone. */
+void leases_step(struct archive *a);
+
+/* Writes into the record when users were last seen, a batch, every few seconds. */
+void leases_write_seen(struct archive *a);
 
 #endif

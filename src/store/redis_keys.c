@@ -35,15 +35,25 @@ int redis_keys_init(struct redis_keys *keys_r, const char *prefix, int64_t epoch
 	return 0;
 }
 
-unsigned int redis_keys_partition(const struct redis_keys *keys, struct str ticket)
+static uint32_t fnv1a(struct str id)
 {
-	uint32_t hash = 2166136261u; /* FNV-1a, 32 bits */
+	uint32_t hash = 2166136261u;
 
-	for (size_t i = 0; i < ticket.n; i++) {
-		hash ^= (unsigned char)ticket.p[i];
+	for (size_t i = 0; i < id.n; i++) {
+		hash ^= (unsigned char)id.p[i];
 		hash *= 16777619u;
 	}
-	return hash % keys->partitions;
+	return hash;
+}
+
+unsigned int redis_keys_partition(const struct redis_keys *keys, struct str ticket)
+{
+	return fnv1a(ticket) % keys->partitions;
+}
+
+unsigned int redis_keys_shard_of(struct str user)
+{
+	return fnv1a(user) % REDIS_KEYS_SHARDS;
 }
 
 /* Ends a key whose text snprintf() has written and, where it did not fit, cut. */
@@ -112,6 +122,42 @@ void redis_keys_wake(const struct redis_keys *keys, struct str node, int64_t rea
 	finish(key_r, snprintf(key_r->text, sizeof(key_r->text), "%swake:%.*s:%lld", keys->prefix,
 			       clip(node, REDIS_KEYS_NODE_MAX), node.p != NULL ? node.p : "",
 			       (long long)reader));
+}
+
+void redis_keys_watched(const struct redis_keys *keys, unsigned int partition,
+			struct redis_key *key_r)
+{
+	finish(key_r, snprintf(key_r->text, sizeof(key_r->text), "%s{%u}:watched", keys->prefix,
+			       partition));
+}
+
+void redis_keys_presence(const struct redis_keys *keys, struct str user, struct redis_key *key_r)
+{
+	finish(key_r, snprintf(key_r->text, sizeof(key_r->text), "%s{u%u}:presence:%.*s",
+			       keys->prefix, redis_keys_shard_of(user),
+			       clip(user, REDIS_KEYS_TICKET_MAX), user.p != NULL ? user.p : ""));
+}
+
+static const char *shard_kind_name(enum redis_shard_kind kind)
+{
+	switch (kind) {
+	case REDIS_SHARD_ONLINE:
+		return "online";
+	case REDIS_SHARD_DUE:
+		return "due";
+	case REDIS_SHARD_AWAY:
+		return "away";
+	case REDIS_SHARD_GONE:
+		return "gone";
+	}
+	return "none";
+}
+
+void redis_keys_shard(const struct redis_keys *keys, enum redis_shard_kind kind, unsigned int shard,
+		      struct redis_key *key_r)
+{
+	finish(key_r, snprintf(key_r->text, sizeof(key_r->text), "%s{u%u}:%s", keys->prefix, shard,
+			       shard_kind_name(kind)));
 }
 
 void redis_keys_deployment(const char *prefix, struct redis_key *key_r)

@@ -11,10 +11,14 @@
  *	<prefix>{p}:here:<ticket>		sorted set: who is looking -> until when
  *	<prefix>wake:<node>:<reader>		stream: wakes one reader out of its XREAD
  *	<prefix>deployment			hash: epoch and partitions, to start without PostgreSQL
+ *	<prefix>{p}:watched			sorted set: ticket -> when to look at that again
+ *	<prefix>{u<s>}:presence:<user>		hash: leases of a user, see sql/redis/
+ *	<prefix>{u<s>}:online, due, away, gone	sorted sets: a part of all users by time
  *
  * p is FNV-1a-32 of the ticket id modulo the deployment's number of partitions, in decimal. It is the
  * hash tag, so that a Cluster slot holds whole partitions and functions stay atomic. The epoch in
- * front abandons all streams of an epoch at once.
+ * front abandons all streams of an epoch at once. s is the same hash of a user id modulo
+ * REDIS_KEYS_SHARDS.
  *
  * Channels, for what may be lost:
  *
@@ -31,6 +35,7 @@
 #define REDIS_KEYS_TICKET_MAX	 64
 #define REDIS_KEYS_NODE_MAX	 64
 #define REDIS_KEYS_PARTITION_MAX 4096
+#define REDIS_KEYS_SHARDS	 16  /* of users */
 #define REDIS_KEY_SIZE		 256 /* any key fits, and its NUL */
 
 /* What all key names of a deployment have in common. A plain value, to be copied freely. */
@@ -86,6 +91,18 @@ void redis_keys_deployment(const char *prefix, struct redis_key *key_r);
 /* The name of a channel; `id` is a ticket's or a user's, and not looked at for REDIS_CHANNEL_SYSTEM. */
 void redis_keys_channel(const char *prefix, enum redis_channel_kind kind, struct str id,
 			struct redis_key *key_r);
+
+/* Which tickets of a partition have somebody who looks at them. */
+void redis_keys_watched(const struct redis_keys *keys, unsigned int partition,
+			struct redis_key *key_r);
+
+/* A user's presence, the user's shard (0 .. REDIS_KEYS_SHARDS-1), and the sets of a shard. */
+enum redis_shard_kind { REDIS_SHARD_ONLINE, REDIS_SHARD_DUE, REDIS_SHARD_AWAY, REDIS_SHARD_GONE };
+
+unsigned int redis_keys_shard_of(struct str user);
+void redis_keys_presence(const struct redis_keys *keys, struct str user, struct redis_key *key_r);
+void redis_keys_shard(const struct redis_keys *keys, enum redis_shard_kind kind, unsigned int shard,
+		      struct redis_key *key_r);
 
 /*
  * The ticket of a stream's key, borrowed from `key`; absent (p NULL) for any other key, another

@@ -128,3 +128,158 @@ def test_a_key_of_a_wrong_type_is_told(r, heard):
 
 def test_the_probe_answers(r):
     assert r.fcall("bellhop_people_1_probe", 0) == "OK"
+
+
+PRESENCE, ONLINE, DUE, AWAY, GONE = PEOPLE = [
+    "b:{u3}:presence:ann",
+    "b:{u3}:online",
+    "b:{u3}:due",
+    "b:{u3}:away",
+    "b:{u3}:gone",
+]
+HERE, WATCHED = "b:{7}:here:T-1", "b:{7}:watched"
+
+
+def lease(r, field, ttl, status="online"):
+    return r.fcall("bellhop_people_1_presence", 5, *PEOPLE, "b:system", "ann", field, ttl, status)
+
+
+def state(r):
+    return r.fcall_ro("bellhop_people_1_state", 1, PRESENCE)
+
+
+def online(r):
+    return r.fcall_ro("bellhop_people_1_online", 2, ONLINE, AWAY)
+
+
+def statuses(heard):
+    for channel, told in heard():
+        assert channel == "b:system" and told["event"] == "presence" and told["user_id"] == "ann"
+        assert (told["last_seen_ms"] is None) == (told["status"] != "offline")
+        yield told["status"]
+
+
+def now_ms(r):
+    seconds, micros = r.time()
+    return seconds * 1000 + micros // 1000
+
+
+def test_any_lease_is_online_and_none_is_offline(r, heard):
+    assert state(r) == ["offline", ""]
+    assert lease(r, "n:one", 30000) == "online"
+    assert lease(r, "n:two", 30000) == "online"
+    assert lease(r, "n:one", 30000) == "online"
+    assert list(statuses(heard)) == ["online"], "told once"
+    assert state(r) == ["online", ""] and online(r) == ["ann", "online"]
+    assert lease(r, "n:one", 0) == "online"
+    assert list(statuses(heard)) == []
+    before = now_ms(r)
+    assert lease(r, "n:two", 0) == "offline"
+    assert list(statuses(heard)) == ["offline"]
+    status, seen = state(r)
+    assert status == "offline" and before <= int(seen) <= now_ms(r)
+    assert online(r) == [] and r.zscore(GONE, "ann") == int(seen)
+    assert not r.exists(ONLINE, DUE, AWAY) and r.ttl(PRESENCE) > 0
+    assert lease(r, "n:two", 0) == "offline"
+    assert list(statuses(heard)) == [] and r.zscore(GONE, "ann") == int(seen)
+
+
+def test_what_was_said_counts_more_than_streams(r, heard):
+    lease(r, "n:one", 30000)
+    assert lease(r, "api", 60000, "away") == "away"
+    assert online(r) == ["ann", "away"]
+    assert lease(r, "n:one", 30000) == "away", "a renewal changes nothing"
+    assert lease(r, "api", 60000, "online") == "online"
+    assert online(r) == ["ann", "online"]
+    lease(r, "api", 60000, "away")
+    assert lease(r, "api", 0) == "online", "the stream is still there"
+    lease(r, "api", 60000, "away")
+    assert lease(r, "n:one", 0) == "away"
+    assert lease(r, "api", 0) == "offline"
+    assert list(statuses(heard)) == ["online", "away", "online", "away", "online", "away", "offline"]
+
+
+def test_what_is_over_is_over_before_anybody_looks(r, heard):
+    lease(r, "n:one", 30000)
+    lease(r, "api", 1, "away")
+    wait_for(lambda: state(r) == ["online", ""], "the end of what was said")
+    assert online(r) == ["ann", "online"]
+    assert list(statuses(heard)) == ["online", "away"]
+    assert lease(r, "", 0) == "online"
+    assert list(statuses(heard)) == ["online"]
+    assert r.zscore(DUE, "ann") == r.zscore(ONLINE, "ann") and not r.exists(AWAY)
+    assert r.hkeys(PRESENCE) == ["n:one", "told"] or r.hkeys(PRESENCE) == ["told", "n:one"]
+
+
+def test_a_lease_that_ends_tells_when(r, heard):
+    lease(r, "n:one", 1)
+    end = int(r.zscore(DUE, "ann"))
+    wait_for(lambda: state(r) == ["offline", str(end)], "the end")
+    assert online(r) == []
+    assert lease(r, "", 0) == "offline"
+    assert [told["last_seen_ms"] for _, told in heard()] == [None, end]
+    assert r.zscore(GONE, "ann") == end
+    assert lease(r, "n:one", 30000) == "online"
+    assert list(statuses(heard)) == ["online"] and r.ttl(PRESENCE) == -1
+
+
+def test_last_seen_is_struck_off_once_it_is_in_the_record(r):
+    r.zadd(GONE, {"ann": 1790000000000, "bob": 1790000000005, "eve": 1790000000007})
+    args = ["ann", 1790000000000, "bob", 1790000000004, "nobody", 1790000000000]
+    assert r.fcall("bellhop_people_1_seen", 1, GONE, *args) == 1
+    assert r.zrange(GONE, 0, -1) == ["bob", "eve"], "a later time stays"
+
+
+def here(r, node, ttl, looking=(), left=()):
+    args = ["b:live:T-1", "T-1", node, ttl, len(looking), *looking, *left]
+    return r.fcall("bellhop_people_1_here", 2, HERE, WATCHED, *args)
+
+
+def comings(heard):
+    found = [(told["user_id"], told["status"]) for channel, told in heard() if told["event"] == "here"]
+    return sorted(found)
+
+
+def test_who_comes_to_a_ticket_and_leaves_it(r, heard):
+    here(r, "one", 30000, ["ann", "bob"])
+    assert comings(heard) == [("ann", "online"), ("bob", "online")]
+    here(r, "two", 30000, ["ann"])
+    here(r, "one", 30000, ["ann", "bob"])
+    assert comings(heard) == []
+    assert r.zrange(HERE, 0, -1) == ["ann two", "ann one", "bob one"] or r.zcard(HERE) == 3
+    here(r, "one", 30000, ["eve"], ["ann", "bob"])
+    assert comings(heard) == [("bob", "offline"), ("eve", "online")], "ann looks by way of the other node"
+    here(r, "two", 30000, [], ["ann"])
+    here(r, "one", 30000, [], ["eve", "stranger"])
+    assert comings(heard) == [("ann", "offline"), ("eve", "offline")]
+    assert not r.exists(HERE, WATCHED)
+
+
+def test_a_roster_forgets_a_node_that_is_dead(r, heard):
+    here(r, "dead", 1, ["ann", "bob"])
+    here(r, "alive", 30000, ["bob"])
+    end = min(r.zrange(HERE, 0, -1, withscores=True), key=lambda entry: entry[1])[1]
+    assert r.zscore(WATCHED, "T-1") == end
+    wait_for(lambda: now_ms(r) > end, "the end of the lease")
+    heard()
+    here(r, "", 0)
+    assert comings(heard) == [("ann", "offline")]
+    assert r.zrange(HERE, 0, -1) == ["bob alive"] and r.zscore(WATCHED, "T-1") > now_ms(r)
+
+
+def test_bad_calls_of_presence_change_nothing(r):
+    for args in (
+        ["b:system", "ann", "x:one", 1, "online"],
+        ["b:system", "ann", "api", -1, "online"],
+        ["b:system", "ann", "api", 1, "gone"],
+        ["b:system", "", "api", 1, "online"],
+        ["b:system", "ann", "api", 1],
+    ):
+        with pytest.raises(redis.ResponseError, match="BADARG presence"):
+            r.fcall("bellhop_people_1_presence", 5, *PEOPLE, *args)
+    for args in (["b:live:T-1", "T-1", "one", 1, 2, "ann"], ["b:live:T-1", "T-1", "one", 1], ["b", "", "n", 1, 0]):
+        with pytest.raises(redis.ResponseError, match="BADARG here"):
+            r.fcall("bellhop_people_1_here", 2, HERE, WATCHED, *args)
+    with pytest.raises(redis.ResponseError, match="BADARG seen"):
+        r.fcall("bellhop_people_1_seen", 1, GONE, "ann")
+    assert r.keys() == []

@@ -63,6 +63,18 @@ static void test_names(void **state)
 	assert_name(&key, "bellhop:system");
 	redis_keys_wake(&keys, STR("node"), 12, &key);
 	assert_name(&key, "bellhop:wake:node:12");
+	redis_keys_watched(&keys, 7, &key);
+	assert_name(&key, "bellhop:{7}:watched");
+	redis_keys_presence(&keys, STR("foobar"), &key);
+	assert_name(&key, "bellhop:{u8}:presence:foobar");
+	redis_keys_shard(&keys, REDIS_SHARD_ONLINE, 8, &key);
+	assert_name(&key, "bellhop:{u8}:online");
+	redis_keys_shard(&keys, REDIS_SHARD_DUE, 0, &key);
+	assert_name(&key, "bellhop:{u0}:due");
+	redis_keys_shard(&keys, REDIS_SHARD_AWAY, 15, &key);
+	assert_name(&key, "bellhop:{u15}:away");
+	redis_keys_shard(&keys, REDIS_SHARD_GONE, 15, &key);
+	assert_name(&key, "bellhop:{u15}:gone");
 	redis_keys_deployment("bellhop:", &key);
 	assert_name(&key, "bellhop:deployment");
 	redis_keys_epoch_pattern(&keys, &key);

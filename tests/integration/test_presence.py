@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Who is there: what clients say of themselves, who may know, last seen, and who looks at a ticket."""
+
+import itertools
+import secrets
+
+import pytest
+from client import check_problem, until, wait_for
+
+USERS = itertools.count(1)
+SHARDS = range(16)
+
+
+@pytest.fixture
+def user():
+    """A function that gives a user whom no other test uses."""
+    return lambda: f"u{secrets.token_hex(3)}-{next(USERS)}"
+
+
+def say(api, status):
+    return api.call("PUT", "/v1/presence", json={"status": status})
+
+
+def states(api, *users):
+    answer = api.get("/v1/presence", users=",".join(users))
+    assert answer.status_code == 200, answer.text
+    return {found["user_id"]: found for found in answer.json()["users"]}
+
+
+def status(api, user):
+    return states(api, user)[user]["status"]
+
+
+def online(api):
+    answer = api.get("/v1/presence/online")
+    assert answer.status_code == 200, answer.text
+    return {found["user_id"]: found["status"] for found in answer.json()["users"]}
+
+
+def roster(api, ticket):
+    answer = api.get(f"/v1/tickets/{ticket}/presence")
+    assert answer.status_code == 200, answer.text
+    found = answer.json()["users"]
+    return None if found is None else {one["user_id"]: one["status"] for one in found}
+
+
+def presence_key(stack, user):
+    hash_value = 2166136261
+    for byte in user.encode():
+        hash_value = (hash_value ^ byte) * 16777619 % 2**32
+    return f"bellhop:{{u{hash_value % 16}}}:presence:{user}", f"bellhop:{{u{hash_value % 16}}}:due"
+
+
+def end_what_was_said(stack, user):
+    """As if its minute were over."""
+    r = stack.redis()
+    key, due = presence_key(stack, user)
+    seconds, micros = r.time()
+    end = seconds * 1000 + micros // 1000
+    said = r.hget(key, "api").decode().split()[1]
+    r.hset(key, "api", f"{end} {said}")
+    r.zadd(due, {user: end})
+    return end
+
+
+class TestWhatClientsSay:
+    def test_online_away_offline(self, site, user):
+        ann, me = user(), site.api("alice")
+        api = site.api(ann)
+        assert states(me, ann)[ann] == {"user_id": ann, "status": "offline", "last_seen": None}
+        assert say(api, "online").status_code == 204
+        assert states(me, ann)[ann] == {"user_id": ann, "status": "online", "last_seen": None}
+        assert online(me)[ann] == "online"
+        assert say(api, "away").status_code == 204
+        assert status(me, ann) == "away" and online(me)[ann] == "away"
+        assert say(api, "offline").status_code == 204
+        found = states(me, ann)[ann]
+        assert found["status"] == "offline" and found["last_seen"].endswith("Z")
+        assert ann not in online(me)
+
+    @pytest.mark.parametrize("body", [{}, {"status": "unknown"}, {"status": 1}, {"status": None}])
+    def test_anything_else_is_refused(self, site, user, body):
+        answer = site.api(user()).call("PUT", "/v1/presence", json=body)
+        problem = check_problem(answer, 400, "invalid_field")
+        assert problem["errors"][0]["pointer"] == "/status"
+
+    def test_a_minute_later_it_does_not_hold(self, stack, site, user):
+        ann, me = user(), site.api("alice")
+        say(site.api(ann), "away")
+        pubsub = stack.redis().pubsub(ignore_subscribe_messages=True)
+        pubsub.subscribe("bellhop:system")
+        wait_for(lambda: stack.redis().pubsub_numsub("bellhop:system")[0][1] > 0, "the subscription")
+        end_what_was_said(stack, ann)
+        assert status(me, ann) == "offline"
+
+        def told():
+            message = pubsub.get_message(timeout=0.1)
+            return message and ann in message["data"].decode() and message["data"].decode()
+
+        assert '"status":"offline"' in wait_for(told, "the archiver's notice")
+        pubsub.close()
+
+
+class TestReading:
+    def test_many_in_the_order_asked_for_each_once(self, site, user):
+        names = [user() for _ in range(200)]
+        say(site.api(names[7]), "online")
+        answer = site.api("alice").get("/v1/presence", users=",".join(names))
+        found = [one["user_id"] for one in answer.json()["users"]]
+        assert found == names
+        assert [one["status"] for one in answer.json()["users"]].count("online") == 1
+        twice = site.api("alice").get("/v1/presence", users=f"{names[1]},{names[0]},{names[1]}")
+        assert [one["user_id"] for one in twice.json()["users"]] == [names[1], names[0]]
+
+    @pytest.mark.parametrize("users", ["", "a,,b", "a b", "a/b", ",".join("x" * 201), "x" * 65])
+    def test_a_bad_list_is_refused(self, site, users):
+        check_problem(site.api("alice").get("/v1/presence", users=users), 400, "invalid_field")
+
+    def test_no_list_is_refused(self, site):
+        check_problem(site.api("alice").get("/v1/presence"), 400, "invalid_field")
+
+    def test_everybody_is_for_staff(self, site):
+        check_problem(site.api("rita", "requester").get("/v1/presence/online"), 403, "forbidden")
+
+    def test_last_seen_outlives_redis(self, stack, site, user):
+        ann, me = user(), site.api("alice")
+        say(site.api(ann), "online")
+        say(site.api(ann), "offline")
+        seen = states(me, ann)[ann]["last_seen"]
+        wait_for(lambda: stack.sql("SELECT 1 FROM bellhop.user_seen WHERE user_id = %s", ann), "the record")
+        r = stack.redis()
+        assert all(r.zscore(f"bellhop:{{u{shard}}}:gone", ann) is None for shard in SHARDS) or until(
+            lambda: [r.zscore(f"bellhop:{{u{shard}}}:gone", ann) for shard in SHARDS],
+            lambda scores: not any(scores),
+            "nothing left to write",
+        )
+        r.delete(presence_key(stack, ann)[0])
+        assert states(me, ann)[ann] == {"user_id": ann, "status": "offline", "last_seen": seen}
+
+
+class TestRequesters:
+    def test_strangers_are_unknown(self, site, user, ticket):
+        rita, ann, stranger = user(), user(), user()
+        requester = site.api(rita, "requester", tickets=[ticket])
+        for name in (ann, stranger, rita):
+            say(site.api(name), "online")
+        site.api(ann).sent(ticket, "hello")
+        site.api(stranger).sent(f"{ticket}-other", "hello")
+        found = states(requester, ann, stranger, rita)
+        assert [found[name]["status"] for name in (ann, stranger, rita)] == ["online", "unknown", "online"]
+        assert found[stranger]["last_seen"] is None
+
+    def test_membership_counts_without_a_claim(self, site, user, ticket):
+        rita, ann = user(), user()
+        say(site.api(ann), "away")
+        site.api(ann).sent(ticket, "hello")
+        site.api(rita, "requester", tickets=[ticket]).sent(ticket, "hello")
+        later = site.api(rita, "requester", tickets=[])
+        assert status(later, ann) == "away"
+        assert status(site.api(user(), "requester", tickets=[]), ann) == "unknown"
+
+    def test_whoever_was_removed_is_a_stranger(self, stack, site, user, ticket):
+        rita, ann = user(), user()
+        say(site.api(ann), "online")
+        site.api(ann).sent(ticket, "hello")
+        requester = site.api(rita, "requester", tickets=[ticket])
+        requester.sent(ticket, "hello")
+        assert status(requester, ann) == "online"
+        remove = "UPDATE bellhop.participant SET removed_at = now() WHERE ticket_id = %s AND user_id = %s"
+        stack.sql(remove, ticket, rita)
+        assert status(requester, ann) == "unknown"
+        restore = "UPDATE bellhop.participant SET removed_at = NULL WHERE ticket_id = %s AND user_id = %s"
+        stack.sql(restore, ticket, rita)
+        assert status(requester, ann) == "online"
+        stack.sql(remove, ticket, ann)
+        assert status(requester, ann) == "unknown"
+
+
+class TestRoster:
+    def test_needs_permission(self, site, user, ticket):
+        site.api("alice").sent(ticket, "hello")
+        outsider = site.api(user(), "requester", tickets=[])
+        check_problem(outsider.get(f"/v1/tickets/{ticket}/presence"), 403, "not_a_participant")
+        assert roster(site.api(user(), "requester", tickets=[ticket]), ticket) == {}
+
+    def test_of_a_ticket_that_has_not_begun(self, site, ticket):
+        assert roster(site.api("alice"), ticket) == {}
+
+
+class TestRedisAway:
+    def test_everything_is_unknown(self, breakable, user, ticket):
+        site, ann = breakable.site, user()
+        me = site.api("alice")
+        me.sent(ticket, "hello")
+        breakable.kill("redis")
+        try:
+            until(
+                lambda: states(me, ann)[ann],
+                lambda found: found == {"user_id": ann, "status": "unknown", "last_seen": None},
+                "unknown",
+            )
+            assert say(me, "online").status_code == 204
+            for path in ("/v1/presence/online", f"/v1/tickets/{ticket}/presence"):
+                assert me.get(path).json() == {"users": None}
+        finally:
+            breakable.start()
+        until(lambda: status(me, ann), lambda found: found == "offline", "redis")
