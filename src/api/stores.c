@@ -397,7 +397,7 @@ void stores_restore(struct stores *s, struct str ticket, const struct stores_win
 	if (window->open.has_stream || !window->open.is_swept || window->epoch != s->keys.epoch ||
 	    !mode_ask(s->board, MODE_REDIS))
 		return;
-	report_feed(s, feed_fill(&feed, ticket, 0, window->open.now_ms));
+	report_feed(s, feed_fill(&feed, ticket, 0, window->open.now_ms, 0));
 }
 
 void stores_catch_up(struct stores *s, struct str ticket)
@@ -417,7 +417,7 @@ void stores_catch_up(struct stores *s, struct str ticket)
 	if (stores_redis(s, &commands, n, stores_redis_deadline(s), replies) == ERR_NONE &&
 	    hot_parse_time(replies[0], &now_ms) == 0 && hot_parse_tail(&replies[1], &tail) == 0 &&
 	    tail.last_seq > 0)
-		report_feed(s, feed_fill(&feed, ticket, tail.last_seq, now_ms));
+		report_feed(s, feed_fill(&feed, ticket, tail.last_seq, now_ms, tail.last_seq + 1));
 	redis_conn_release(replies, HOT_TAIL_REPLIES + 1);
 	buf_deinit(&commands);
 }

@@ -338,10 +338,11 @@ static int learn_deployment(struct archive *a)
 
 /* ---- tickets ---- */
 
-int archive_fill(struct archive *a, struct str ticket, int64_t tail_seq)
+int archive_fill(struct archive *a, struct str ticket, int64_t tail_seq, int64_t news_from)
 {
 	const struct log_ctx ctx = {.ticket = ticket};
-	struct feed_result result = feed_fill(&a->feed, ticket, tail_seq, a->asked_at_ms);
+	struct feed_result result =
+		feed_fill(&a->feed, ticket, tail_seq, a->asked_at_ms, news_from);
 
 	switch (result.outcome) {
 	case FEED_DONE:

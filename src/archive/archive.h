@@ -118,8 +118,11 @@ int archive_ask_redis(struct archive *a, const struct buf *commands, size_t n,
 /* Runs a statement and frees it. 0 and a result for PQclear(), or -1 and down, as above. */
 int archive_ask_record(struct archive *a, struct pg_stmt *stmt, PGresult **result_r);
 
-/* Pushes or loads what a ticket's stream lacks. 0; -1: it could not be settled now. */
-int archive_fill(struct archive *a, struct str ticket, int64_t tail_seq);
+/*
+ * Pushes or loads what a ticket's stream lacks; news_from as in feed_fill(). 0; -1: it could not be
+ * settled now.
+ */
+int archive_fill(struct archive *a, struct str ticket, int64_t tail_seq, int64_t news_from);
 
 /*
  * The streams of n tickets (at most ARCHIVE_BATCH) seem to be ahead of the record: asks the record

@@ -86,7 +86,8 @@ static int compare_batch(struct archive *a, const struct str *tickets, size_t n)
 			ahead[nahead] = tickets[i];
 			ahead_tails[nahead++] = tails[i].last_seq;
 		} else if (tails[i].last_seq < committed[i] && tails[i].last_seq > 0 &&
-			   archive_fill(a, tickets[i], tails[i].last_seq) != 0) {
+			   archive_fill(a, tickets[i], tails[i].last_seq, tails[i].last_seq + 1) !=
+				   0) {
 			a->compare.is_failed = true;
 		}
 		if (!archive_may_go_on(a))

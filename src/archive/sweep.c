@@ -70,6 +70,8 @@ static void settle(struct sweep *sweep, const struct record_swept *swept,
 		   const struct archive_tail *tail)
 {
 	struct archive *a = sweep->a;
+	/* Where there is no stream at least the newest event is, which is why the ticket was swept. */
+	int64_t news_from = tail->last_seq > 0 ? tail->last_seq + 1 : swept->last_seq;
 
 	if (tail->last_seq >= swept->last_seq) {
 		if (tail->last_seq == swept->last_seq && swept->last_uid.n > 0 &&
@@ -79,7 +81,7 @@ static void settle(struct sweep *sweep, const struct record_swept *swept,
 		return;
 	}
 	if (clock_mono_ms() < sweep->deadline_ms &&
-	    archive_fill(a, swept->ticket, tail->last_seq) == 0) {
+	    archive_fill(a, swept->ticket, tail->last_seq, news_from) == 0) {
 		sweep->filled++;
 		return;
 	}

@@ -36,7 +36,7 @@ static int forget(struct stores *stores, struct str ticket, int64_t *now_ms_r)
 static int load(struct stores *stores, struct str ticket, int64_t asked_at_ms)
 {
 	struct feed feed = stores_feed(stores);
-	struct feed_result result = feed_fill(&feed, ticket, 0, asked_at_ms);
+	struct feed_result result = feed_fill(&feed, ticket, 0, asked_at_ms, 0);
 
 	switch (result.outcome) {
 	case FEED_DONE:

@@ -11,6 +11,12 @@
 /* Others push and load at the same time; so often it may happen in a row before we give up. */
 #define ATTEMPTS 4
 
+/* What is known of a stream that is to be brought up. */
+struct feed_place {
+	int64_t tail_seq, asked_at_ms;
+	int64_t news_from;
+};
+
 /* The participants and events of a ticket, read in this order: hot_load says why. */
 struct batch {
 	PGresult *people_result, *events_result;
@@ -131,7 +137,7 @@ static int ask_time(const struct feed *feed, int64_t *now_ms_r)
 
 /* Loads a batch. Returns as ask_redis(). */
 static enum err put_batch(const struct feed *feed, struct str ticket, const struct batch *batch,
-			  int64_t asked_at_ms, struct feed_result *result_r,
+			  const struct feed_place *place, struct feed_result *result_r,
 			  struct hot_pushed *pushed_r)
 {
 	const struct hot_load load = {
@@ -142,7 +148,8 @@ static enum err put_batch(const struct feed *feed, struct str ticket, const stru
 		.npeople = batch->npeople,
 		.status = batch->events.ticket.status,
 		.title = batch->events.ticket.title,
-		.asked_at_ms = asked_at_ms,
+		.asked_at_ms = place->asked_at_ms,
+		.news_from = place->news_from,
 		.is_fresh_start = batch->is_fresh_start,
 	};
 	struct buf commands = BUF_INIT;
@@ -159,8 +166,8 @@ static struct feed_result result_of(enum feed_outcome outcome)
 	return (struct feed_result){.outcome = outcome};
 }
 
-/* One try to bring the stream up. True: *result_r is final; false: again from *tail and *asked_at. */
-static bool try_fill(const struct feed *feed, struct str ticket, int64_t *tail, int64_t *asked_at,
+/* One try to bring the stream up. True: *result_r is final; false: again from *place. */
+static bool try_fill(const struct feed *feed, struct str ticket, struct feed_place *place,
 		     struct feed_result *result_r)
 {
 	struct batch batch = {0};
@@ -168,12 +175,12 @@ static bool try_fill(const struct feed *feed, struct str ticket, int64_t *tail, 
 	bool is_final = true;
 
 	*result_r = result_of(FEED_DONE);
-	if (read_batch(feed, ticket, *tail, &batch) != 0) {
+	if (read_batch(feed, ticket, place->tail_seq, &batch) != 0) {
 		*result_r = result_of(FEED_RECORD);
-	} else if (batch.events.ticket.last_seq < *tail) {
+	} else if (batch.events.ticket.last_seq < place->tail_seq) {
 		*result_r = result_of(FEED_CLASH);
 	} else if (batch.events.count > 0) {
-		if (put_batch(feed, ticket, &batch, *asked_at, result_r, &pushed) != ERR_NONE)
+		if (put_batch(feed, ticket, &batch, place, result_r, &pushed) != ERR_NONE)
 			pushed.outcome = HOT_TROUBLE;
 		switch (pushed.outcome) {
 		case HOT_OK:
@@ -183,12 +190,12 @@ static bool try_fill(const struct feed *feed, struct str ticket, int64_t *tail, 
 			result_r->outcome = FEED_CLASH;
 			break;
 		case HOT_GAP:
-			*tail = pushed.last;
-			*asked_at = pushed.asked_at_ms;
+			place->tail_seq = pushed.last;
+			place->asked_at_ms = pushed.asked_at_ms;
 			is_final = false;
 			break;
 		case HOT_LATE:
-			is_final = ask_time(feed, asked_at) != 0;
+			is_final = ask_time(feed, &place->asked_at_ms) != 0;
 			if (is_final)
 				result_r->outcome = FEED_REDIS;
 			break;
@@ -204,12 +211,13 @@ static bool try_fill(const struct feed *feed, struct str ticket, int64_t *tail, 
 }
 
 struct feed_result feed_fill(const struct feed *feed, struct str ticket, int64_t tail_seq,
-			     int64_t asked_at_ms)
+			     int64_t asked_at_ms, int64_t news_from)
 {
+	struct feed_place place = {tail_seq, asked_at_ms, news_from};
 	struct feed_result result;
 
 	for (int i = 0; i < ATTEMPTS; i++) {
-		if (try_fill(feed, ticket, &tail_seq, &asked_at_ms, &result))
+		if (try_fill(feed, ticket, &place, &result))
 			return result;
 	}
 	return result_of(FEED_UNSTEADY);
@@ -238,7 +246,7 @@ struct feed_result feed_push(const struct feed *feed, const struct ticket_event 
 		break;
 	case HOT_GAP:
 	case HOT_EMPTY:
-		return feed_fill(feed, event->ticket, pushed.last, pushed.asked_at_ms);
+		return feed_fill(feed, event->ticket, pushed.last, pushed.asked_at_ms, event->seq);
 	case HOT_LATE:
 	case HOT_TROUBLE:
 	case HOT_ODD:

@@ -42,9 +42,10 @@ struct feed_result feed_push(const struct feed *feed, const struct ticket_event 
 /*
  * Brings a ticket's stream up to the record: loads what follows `tail_seq`, or, where there is no
  * stream (0) or too much is missing, the newest HOT_LOAD_MAX events. asked_at_ms: Redis time that came
- * with (or before) tail_seq. DONE too where the record has nothing of the ticket.
+ * with (or before) tail_seq. Of events from news_from on the ticket's people are told as by a push; 0:
+ * of none. DONE too where the record has nothing of the ticket.
  */
 struct feed_result feed_fill(const struct feed *feed, struct str ticket, int64_t tail_seq,
-			     int64_t asked_at_ms);
+			     int64_t asked_at_ms, int64_t news_from);
 
 #endif

@@ -269,45 +269,46 @@ static void put_ticket_keys(struct buf *b, const struct redis_keys *keys, struct
 	put_key(b, keys, REDIS_KEY_WHO, ticket);
 }
 
-/* FCALL of a function on a ticket's three keys, with nargs arguments to follow. */
-static void put_ticket_call(struct buf *b, const struct redis_keys *keys, const char *function,
-			    struct str ticket, size_t nargs)
-{
-	redis_wire_begin(b, 6 + nargs);
-	redis_wire_arg(b, STR("FCALL"));
-	redis_wire_arg(b, str_of(function));
-	redis_wire_arg(b, STR("3"));
-	put_ticket_keys(b, keys, ticket);
-}
-
 size_t hot_put_push(struct buf *b, const struct redis_keys *keys, const struct ticket_event *event,
 		    struct str join_role)
 {
 	struct redis_key swept;
 
 	redis_keys_swept(keys, redis_keys_partition(keys, event->ticket), &swept);
-	redis_wire_begin(b, 8 + event_args(event));
+	redis_wire_begin(b, 10 + event_args(event));
 	redis_wire_arg(b, STR("FCALL"));
 	redis_wire_arg(b, STR(HOT_LIBRARY "_push"));
-	redis_wire_arg(b, STR("4"));
+	redis_wire_arg(b, STR("5"));
 	put_ticket_keys(b, keys, event->ticket);
 	redis_wire_arg(b, str_of(swept.text));
+	put_key(b, keys, REDIS_KEY_TYPING, event->ticket);
 	redis_wire_arg(b, join_role);
+	redis_wire_arg(b, str_of(keys->prefix));
 	put_event(b, event);
 	return 1;
 }
 
 size_t hot_put_load(struct buf *b, const struct redis_keys *keys, const struct hot_load *load)
 {
-	size_t nargs = 6 + 2 * load->npeople;
+	size_t nargs = 8 + 2 * load->npeople;
 
 	for (size_t i = 0; i < load->nevents; i++)
 		nargs += event_args(&load->events[i]);
-	put_ticket_call(b, keys, HOT_LIBRARY "_load", load->ticket, nargs);
+	redis_wire_begin(b, 7 + nargs);
+	redis_wire_arg(b, STR("FCALL"));
+	redis_wire_arg(b, STR(HOT_LIBRARY "_load"));
+	redis_wire_arg(b, STR("4"));
+	put_ticket_keys(b, keys, load->ticket);
+	put_key(b, keys, REDIS_KEY_TYPING, load->ticket);
 	redis_wire_arg_i64(b, load->asked_at_ms);
 	redis_wire_arg(b, load->is_fresh_start ? STR("1") : STR("0"));
 	redis_wire_arg(b, load->status);
 	redis_wire_arg(b, load->title);
+	redis_wire_arg(b, str_of(keys->prefix));
+	if (load->news_from > 0)
+		redis_wire_arg_i64(b, load->news_from);
+	else
+		redis_wire_arg(b, STR(""));
 	redis_wire_arg_i64(b, (int64_t)load->npeople);
 	for (size_t i = 0; i < load->npeople; i++) {
 		redis_wire_arg(b, load->people[i].user_id);

@@ -25,8 +25,8 @@
 #include "store/event.h"
 #include "store/redis_keys.h"
 
-#define HOT_LIBRARY	   "bellhop_1" /* function library; its functions are called <it>_push ... */
-#define HOT_LIBRARY_FILE   "bellhop_1.lua" /* below BELLHOP_SQL_DIR/redis */
+#define HOT_LIBRARY	   "bellhop_2" /* function library; its functions are called <it>_push ... */
+#define HOT_LIBRARY_FILE   "bellhop_2.lua" /* below BELLHOP_SQL_DIR/redis */
 #define HOT_LOAD_MAX	   200		   /* events of one load */
 #define HOT_SWEPT_MAX_MS   3000		   /* an older mark means that the window is not trusted */
 #define HOT_WAKE_EXPIRE_S  3600
@@ -57,7 +57,7 @@ struct hot_participant {
 };
 
 /*
- * Pushes one committed event. join_role: what the sender of a message becomes in `who` if the send
+ * Pushes one committed event, and tells the people of the ticket. join_role: what the sender of a message becomes in `who` if the send
  * made it a participant, absent if not. One reply, for hot_parse_push().
  */
 size_t hot_put_push(struct buf *b, const struct redis_keys *keys, const struct ticket_event *event,
@@ -77,6 +77,7 @@ struct hot_load {
 	struct str status;
 	struct str title;
 	int64_t asked_at_ms; /* Redis time from before the read */
+	int64_t news_from;   /* of events from that on people are told; 0: of none */
 	bool is_fresh_start; /* drop a stream that is there: what is missing is more than HOT_LOAD_MAX */
 };
 

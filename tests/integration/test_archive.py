@@ -307,4 +307,4 @@ def test_a_missing_library_is_told(stores, tmp_path):
         text=True,
         timeout=20,
     )
-    assert done.returncode == 1 and "bellhop_1.lua" in done.stderr
+    assert done.returncode == 1 and "bellhop_2.lua" in done.stderr

@@ -10,9 +10,9 @@ import pytest
 import redis
 from client import wait_for
 
-LIBRARY = pathlib.Path(__file__).resolve().parents[2] / "sql" / "redis" / "bellhop_1.lua"
+LIBRARY = pathlib.Path(__file__).resolve().parents[2] / "sql" / "redis" / "bellhop_2.lua"
 CHAT, META, WHO = KEYS = ["b:1:{7}:chat:T-1", "b:1:{7}:meta:T-1", "b:1:{7}:who:T-1"]
-SWEPT = "b:1:{7}:swept"
+SWEPT, TYPING = "b:1:{7}:swept", "b:{7}:typing:T-1"
 SENT_AT = 1_790_000_000_000
 
 
@@ -68,8 +68,8 @@ def event(seq, **fields):
     return [seq, len(pairs) // 2, *pairs]
 
 
-def push(r, *args, role="", keys=(*KEYS, SWEPT)):
-    return r.fcall("bellhop_1_push", len(keys), *keys, role, *args)
+def push(r, *args, role="", keys=(*KEYS, SWEPT, TYPING), prefix="b:"):
+    return r.fcall("bellhop_2_push", len(keys), *keys, role, prefix, *args)
 
 
 def now(r):
@@ -77,17 +77,16 @@ def now(r):
     return seconds * 1000 + micros // 1000
 
 
-def load(r, events, asked_at=None, fresh=0, status="open", title="", people=()):
+def load(r, events, asked_at=None, fresh=0, status="open", title="", people=(), news=""):
     flat = [part for pair in people for part in pair]
     args = [part for one in events for part in one]
     asked_at = now(r) if asked_at is None else asked_at
-    return r.fcall(
-        "bellhop_1_load", 3, *KEYS, asked_at, fresh, status, title, len(people), *flat, len(events), *args
-    )
+    head = [asked_at, fresh, status, title, "b:", news]
+    return r.fcall("bellhop_2_load", 4, *KEYS, TYPING, *head, len(people), *flat, len(events), *args)
 
 
 def trim(r, committed, events=1000, age=10**12, size=10**9, least=50, idle=10**9, first=1):
-    return r.fcall("bellhop_1_trim", 3, *KEYS, committed, events, age, size, least, idle, first)
+    return r.fcall("bellhop_2_trim", 3, *KEYS, committed, events, age, size, least, idle, first)
 
 
 def ids(r):
@@ -388,7 +387,7 @@ def test_a_key_of_a_wrong_type_is_told_and_changes_nothing(loaded, key):
 def test_the_number_of_keys_is_checked(r):
     for name in ("push", "load", "trim"):
         with pytest.raises(redis.ResponseError, match="number of keys"):
-            r.fcall(f"bellhop_1_{name}", 1, CHAT, "1")
+            r.fcall(f"bellhop_2_{name}", 1, CHAT, "1")
 
 
 def test_out_of_memory_changes_nothing_but_trims(loaded):
@@ -452,7 +451,7 @@ def test_trim_takes_what_the_record_has_erased(long_ticket):
 
 def test_an_older_archiver_says_nothing_of_what_was_erased(long_ticket):
     arguments = (300, 120, 10**12, 10**9, 50, 10**9)
-    assert long_ticket.fcall("bellhop_1_trim", 3, *KEYS, *arguments) == [180, 0]
+    assert long_ticket.fcall("bellhop_2_trim", 3, *KEYS, *arguments) == [180, 0]
 
 
 def test_one_trim_is_bounded(r):
@@ -486,16 +485,16 @@ def test_trim_of_nothing(r):
 
 def test_marks_are_written_over_the_expected_only(r):
     a, b = "b:1:{0}:swept", "b:1:{1}:swept"
-    assert r.fcall("bellhop_1_mark", 2, a, b, 100, 7, "", "") == 2
+    assert r.fcall("bellhop_2_mark", 2, a, b, 100, 7, "", "") == 2
     assert r.hgetall(a) == {"until": "100", "at": "7"}
-    assert r.fcall("bellhop_1_mark", 2, a, b, 200, 8, 100, 99) == 1
+    assert r.fcall("bellhop_2_mark", 2, a, b, 200, 8, 100, 99) == 1
     assert r.hget(a, "until") == "200" and r.hget(b, "until") == "100"
-    assert r.fcall("bellhop_1_mark", 1, a, 300, 9, "") == 0
-    assert r.fcall("bellhop_1_mark", 0, 0, 0) == 0
+    assert r.fcall("bellhop_2_mark", 1, a, 300, 9, "") == 0
+    assert r.fcall("bellhop_2_mark", 0, 0, 0) == 0
     with pytest.raises(redis.ResponseError, match="BADARG mark"):
-        r.fcall("bellhop_1_mark", 1, a, 300, 9)
+        r.fcall("bellhop_2_mark", 1, a, 300, 9)
     with pytest.raises(redis.ResponseError, match="BADARG mark"):
-        r.fcall("bellhop_1_mark", 1, a, "soon", 9, "")
+        r.fcall("bellhop_2_mark", 1, a, "soon", 9, "")
 
 
 # ---- readers
@@ -519,3 +518,97 @@ def test_push_is_quick(loaded):
     for seq in range(6, 506):
         push(loaded, *event(seq))
     assert (time.perf_counter() - start) / 500 < 0.005
+
+
+# ---- telling people ----
+
+
+@pytest.fixture
+def told(r):
+    """A function that gives what was published to users since it was last called."""
+    pubsub = r.pubsub(ignore_subscribe_messages=True)
+    pubsub.subscribe(*(f"b:user:{name}" for name in ("ann", "bob", "cat", "dan")), "end")
+    wait_for(lambda: r.pubsub_numsub("end")[0][1] == 1, "the subscription")
+
+    def take():
+        r.publish("end", "")
+        found = {}
+        for message in pubsub.listen():
+            if message["channel"] == "end":
+                return found
+            found.setdefault(message["channel"].removeprefix("b:user:"), []).append(json.loads(message["data"]))
+        return found
+
+    yield take
+    pubsub.close()
+
+
+def news(seq, public=True):
+    return [{"epoch": 1, "ticket_id": "T-1", "seq": seq, "public": public}]
+
+
+def test_a_push_tells_everybody_who_is_not_removed(r, told):
+    people = [("ann", "agent"), ("bob", "removed"), ("cat", "requester")]
+    load(r, [event(1)], people=people)
+    assert told() == {}
+    push(r, *event(2, sender_id="dan"), role="agent")
+    assert told() == {name: news(2) for name in ("ann", "cat", "dan")}
+    push(r, *event(3, public=None, message_kind="n"))
+    assert told()["cat"] == news(3, public=False)
+    assert push(r, *event(3, public=None, message_kind="n")) == "DUP"
+    assert push(r, *event(5)).startswith("GAP")
+    assert told() == {}
+
+
+def test_who_is_added_is_told_and_who_is_removed_is_not(r, told):
+    load(r, [event(1)], people=[("ann", "agent")])
+    detail = {"user_id": "bob", "role": "agent"}
+    push(r, *event(2, kind="p", detail=json.dumps(detail), content=None))
+    assert told() == {"ann": news(2), "bob": news(2)}
+    push(r, *event(3, kind="p", detail=json.dumps({**detail, "role": "removed"}), content=None))
+    assert told() == {"ann": news(3)}
+
+
+def test_a_load_tells_of_news_once(r, told):
+    people = [("ann", "agent")]
+    load(r, [event(seq) for seq in (1, 2)], people=people)
+    load(r, [event(3), event(4, public=None)], people=people, news=3)
+    assert told() == {"ann": news(4)}
+    load(r, [event(4, public=None), event(5, public=None)], people=people, news=4)
+    assert told() == {"ann": news(5, public=False)}
+    assert load(r, [event(5, public=None)], people=people, news=1) == "DUP"
+    load(r, [event(6)], people=people, news=7)
+    assert told() == {}
+
+
+def test_who_has_sent_types_no_longer(r):
+    r.hset(TYPING, mapping={"ann": "9999999999999 Ann", "bob": "9999999999999 Bob"})
+    load(r, [event(1)], news=2)
+    assert r.hlen(TYPING) == 2
+    push(r, *event(2, kind="e", target=1, sender_id="ann"))
+    assert r.hlen(TYPING) == 2
+    push(r, *event(3, sender_id="ann"))
+    assert r.hkeys(TYPING) == ["bob"]
+    load(r, [event(4, sender_id="bob")], news=4)
+    assert not r.exists(TYPING)
+
+
+def test_many_people_are_told(r, told):
+    load(r, [event(1)], people=[("ann", "agent"), *((f"u{k}", "agent") for k in range(450)), ("dan", "agent")])
+    push(r, *event(2))
+    assert told() == {"ann": news(2), "dan": news(2)}
+
+
+def test_telling_makes_no_push_fail(r):
+    load(r, [event(1)])
+    r.set(TYPING, "mine")
+    assert push(r, *event(2)) == "OK"
+    assert ids(r) == ["1-0", "2-0"] and r.get(TYPING) == "mine"
+
+
+@pytest.mark.parametrize("prefix", ["", "c:", "b:1:", "b:1:{7}:chat:T-1"])
+def test_a_prefix_that_is_not_the_keys_changes_nothing(loaded, prefix):
+    before = snapshot(loaded)
+    with pytest.raises(redis.ResponseError, match="^BADARG push:"):
+        push(loaded, *event(6), prefix=prefix)
+    assert snapshot(loaded) == before

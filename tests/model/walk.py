@@ -225,7 +225,7 @@ class Walk:
 
     def try_trim(self, keys, limits):
         try:
-            self.stack.redis().fcall("bellhop_1_trim", len(keys), *keys, *limits)
+            self.stack.redis().fcall("bellhop_2_trim", len(keys), *keys, *limits)
         except Exception as error:  # it comes back within a sweep
             assert "unction not found" in str(error), error
             return False

@@ -153,11 +153,11 @@ static void put_entries(struct buf *b, const struct ticket_event *const *events,
 
 		hot_put_push(&command, &keys, events[i], STR(""));
 		sent = reply_of(buf_str(&command), command.len);
-		snprintf(id, sizeof(id), "%s-0", sent->element[8]->str);
+		snprintf(id, sizeof(id), "%s-0", sent->element[10]->str);
 		redis_wire_begin(b, 2);
 		redis_wire_arg(b, str_of(id));
-		redis_wire_begin(b, sent->elements - 10);
-		for (size_t k = 10; k < sent->elements; k++)
+		redis_wire_begin(b, sent->elements - 12);
+		for (size_t k = 12; k < sent->elements; k++)
 			redis_wire_arg(b,
 				       (struct str){sent->element[k]->str, sent->element[k]->len});
 		freeReplyObject(sent);
@@ -174,15 +174,17 @@ static void test_push_names_keys_and_fields(void **state)
 	assert_int_equal(hot_put_push(&b, &keys, &message, STR("agent")), 1);
 	r = reply_of(buf_str(&b), b.len);
 	assert_string_equal(r->element[0]->str, "FCALL");
-	assert_string_equal(r->element[1]->str, "bellhop_1_push");
-	assert_string_equal(r->element[2]->str, "4");
+	assert_string_equal(r->element[1]->str, "bellhop_2_push");
+	assert_string_equal(r->element[2]->str, "5");
 	assert_string_equal(r->element[3]->str, "b:3:{129}:chat:T-1");
 	assert_string_equal(r->element[4]->str, "b:3:{129}:meta:T-1");
 	assert_string_equal(r->element[5]->str, "b:3:{129}:who:T-1");
 	assert_string_equal(r->element[6]->str, "b:3:{129}:swept");
-	assert_string_equal(r->element[7]->str, "agent");
-	assert_string_equal(r->element[8]->str, "7");
-	assert_int_equal(r->elements, 10 + 2 * atoi(r->element[9]->str));
+	assert_string_equal(r->element[7]->str, "b:{129}:typing:T-1");
+	assert_string_equal(r->element[8]->str, "agent");
+	assert_string_equal(r->element[9]->str, "b:");
+	assert_string_equal(r->element[10]->str, "7");
+	assert_int_equal(r->elements, 12 + 2 * atoi(r->element[11]->str));
 	freeReplyObject(r);
 	buf_deinit(&b);
 }

@@ -1,4 +1,4 @@
-#!lua name=bellhop_1
+#!lua name=bellhop_2
 -- SPDX-License-Identifier: BSD-2-Clause
 --
 -- Everything that bellhop changes in Redis in more than one step. Loaded by bellhop-archive alone;
@@ -9,6 +9,10 @@
 -- `meta` (what the ticket row says as of the stream's tail) and the hash `who` (user -> role, or
 -- "removed"; and "*", no user's name, as long as nobody who was removed is missing). A stream is dense: seq grows by one from entry to entry. All of it can be dropped and
 -- loaded again from PostgreSQL at any time; what must never happen is that it is there and wrong.
+--
+-- What is new in a ticket is also told to its people, on the channel <prefix>user:<user> of each, so
+-- that those hear of it who do not watch the ticket; and who has sent a message types no longer (the
+-- hash `typing` of bellhop_people_1). Both may be lost, and neither can make a function fail.
 --
 -- The rule in here: read and check everything first, write last. An error reply means that nothing
 -- was changed. Numbers become text through string.format('%d'): Lua's own way turns 1e15 into
@@ -21,6 +25,7 @@ local BEGIN_MAX_AGE_MS = 4000 -- see may_begin()
 local LOAD_MAX_EVENTS = 200
 local TRIM_MAX_EVENTS = 500
 local TRIM_STEP = 50
+local TELL_STEP = 200 -- channels of one question: unpack() has its limits
 -- The field of `who` that begin() and load() write. Absence of a user means something only beside it: who
 -- is not listed after a DEL may have been removed.
 local EVERYBODY = '*'
@@ -226,7 +231,49 @@ local function finish(ticket, event, used)
 		'last_public', event.public and event.seq_text or event.prev_public or '0',
 		'n', event.n, 'n_public', event.n_public, 'last_uid', event.uid or '',
 		'bytes', string.format('%d', ticket.bytes), 'used', used)
-	return redis.status_reply('OK')
+end
+
+-- ---- telling people ----
+
+-- The epoch and the ticket that the key of a stream speaks of: <prefix><epoch>:{p}:chat:<ticket>.
+local function read_name(chat, prefix)
+	if type(prefix) ~= 'string' or chat:sub(1, #prefix) ~= prefix then
+		bad('prefix is not that of the keys')
+	end
+	local epoch, ticket = chat:sub(#prefix + 1):match('^(%d+):{%d+}:chat:(.+)$')
+	if not epoch then
+		bad('key is not a ticket\'s')
+	end
+	return {prefix = prefix, epoch = epoch, ticket = cjson.encode(ticket)}
+end
+
+-- Tells everybody in the ticket of its newest event; is_public: a requester has something new, too.
+-- Most people are not there, and to ask who is costs less than half of publishing for nobody.
+local function tell(ticket, name, event, is_public)
+	local payload = '{"epoch":' .. name.epoch .. ',"ticket_id":' .. name.ticket ..
+		',"seq":' .. event.seq_text .. ',"public":' .. (is_public and 'true' or 'false') .. '}'
+	local people = redis.call('HGETALL', ticket.who)
+	local channels, prefix = {}, name.prefix .. 'user:'
+	for k = 1, #people, 2 do
+		if people[k + 1] ~= 'removed' and people[k] ~= EVERYBODY then
+			channels[#channels + 1] = prefix .. people[k]
+		end
+	end
+	for first = 1, #channels, TELL_STEP do
+		local last = math.min(first + TELL_STEP - 1, #channels)
+		local heard = redis.pcall('PUBSUB', 'NUMSUB', unpack(channels, first, last))
+		for k = 2, #heard, 2 do
+			if heard[k] > 0 then
+				redis.pcall('PUBLISH', heard[k - 1], payload)
+			end
+		end
+	end
+end
+
+local function end_typing(typing, event)
+	if event.kind == 'm' and event.sender_id then
+		redis.pcall('HDEL', typing, event.sender_id)
+	end
 end
 
 -- ---- the functions ----
@@ -265,11 +312,12 @@ local function may_begin(swept, event)
 		tonumber(event.sent_at) > mark / 1000 - BEGIN_MAX_AGE_MS
 end
 
--- push(chat meta who swept; join_role, event)
+-- push(chat meta who swept typing; join_role, prefix, event)
 -- OK, DUP, CLASH, GAP <last> <now>, EMPTY <now>. join_role '' leaves `who` to the event's kind.
 local function push(keys, args)
-	check_keys(keys, 4)
-	local event, behind = read_event(args, 2)
+	check_keys(keys, 5)
+	local name = read_name(keys[1], args[2])
+	local event, behind = read_event(args, 3)
 	if args[behind] ~= nil then
 		bad('too many arguments')
 	end
@@ -289,8 +337,10 @@ local function push(keys, args)
 		redis.call('HSET', ticket.who, event.sender_id, args[1])
 	end
 	-- A message's own time is near enough to tell an idle ticket; an edit has that of its message.
-	return finish(ticket, event,
-		event.kind == 'm' and event.sent_at or string.format('%d', now_ms()))
+	finish(ticket, event, event.kind == 'm' and event.sent_at or string.format('%d', now_ms()))
+	end_typing(keys[5], event)
+	tell(ticket, name, event, event.public)
+	return redis.status_reply('OK')
 end
 
 -- Reads what load() was given, and refuses a hole.
@@ -300,11 +350,13 @@ local function read_load(args)
 		is_fresh_start = args[2] == '1',
 		status = args[3],
 		title = args[4],
+		prefix = args[5],
+		news_from = args[6] ~= '' and natural(args[6], 'news_from') or nil,
 		people = {},
 		events = {},
 	}
-	local npeople = natural(args[5], 'number of people')
-	local i = 6
+	local npeople = natural(args[7], 'number of people')
+	local i = 8
 	if args[i + 2 * npeople] == nil then
 		bad('people are cut short')
 	end
@@ -343,12 +395,15 @@ local function set_people(ticket, range, skip)
 	end
 end
 
--- load(chat meta who; asked_at, fresh, status, title, npeople, user, role, ..., nevents, event, ...)
+-- load(chat meta who typing; asked_at, fresh, status, title, prefix, news_from, npeople, user, role, ...,
+--	nevents, event, ...)
 -- OK, DUP, CLASH, LATE, GAP <last> <now>. Ignores events that are there. fresh '1' replaces a stream
--- from which the range is separated by a hole; without it that is a GAP.
+-- from which the range is separated by a hole; without it that is a GAP. Events from news_from on are
+-- news, of which people are told once; '' if none is.
 local function load(keys, args)
-	check_keys(keys, 3)
+	check_keys(keys, 4)
 	local range = read_load(args)
+	local name = read_name(keys[1], range.prefix)
 	local events = range.events
 	local ticket = read_ticket(keys)
 	local now = now_ms()
@@ -378,8 +433,14 @@ local function load(keys, args)
 		begin(ticket, events[1])
 	end
 	set_people(ticket, range, is_new and 0 or skip)
+	local is_news, is_public = false, false
 	for k = skip + 1, #events do
 		append(ticket, events[k])
+		if range.news_from and events[k].seq >= range.news_from then
+			is_news = true
+			is_public = is_public or events[k].public
+			end_typing(keys[4], events[k])
+		end
 	end
 	if range.status ~= '' then
 		redis.call('HSET', ticket.meta, 'status', range.status)
@@ -387,7 +448,11 @@ local function load(keys, args)
 	if range.title ~= '' then
 		redis.call('HSET', ticket.meta, 'title', range.title)
 	end
-	return finish(ticket, events[#events], string.format('%d', now))
+	finish(ticket, events[#events], string.format('%d', now))
+	if is_news then
+		tell(ticket, name, events[#events], is_public)
+	end
+	return redis.status_reply('OK')
 end
 
 -- How many of the oldest events are beyond the window, at most TRIM_MAX_EVENTS, and their bytes.
@@ -479,12 +544,12 @@ local function mark(keys, args)
 	return #due
 end
 
-redis.register_function('bellhop_1_push', entry('push', push))
-redis.register_function('bellhop_1_load', entry('load', load))
+redis.register_function('bellhop_2_push', entry('push', push))
+redis.register_function('bellhop_2_load', entry('load', load))
 redis.register_function({
-	function_name = 'bellhop_1_trim',
+	function_name = 'bellhop_2_trim',
 	callback = entry('trim', trim),
 	-- It is what frees memory when there is none left.
 	flags = {'allow-oom'},
 })
-redis.register_function('bellhop_1_mark', entry('mark', mark))
+redis.register_function('bellhop_2_mark', entry('mark', mark))
