@@ -81,7 +81,7 @@ def test_what_nobody_pushed_is_brought(stores, ticket):
     wait_for(lambda: stores.uids(ticket) == numbered(1, 5), "the sweep")
     meta = stores.r.hgetall(stores.key("meta", ticket))
     assert (meta["last_seq"], meta["n"], meta["status"]) == ("5", "5", "open")
-    assert stores.r.hgetall(stores.key("who", ticket)) == {"ann": "agent"}
+    assert stores.r.hgetall(stores.key("who", ticket)) == {"*": "all", "ann": "agent"}
 
 
 def test_more_than_a_load_is_missing(stores, ticket):
