@@ -8,6 +8,7 @@
 
 #include "api/gate.h"
 #include "api/peer.h"
+#include "api/revoked.h"
 #include "api/stores.h"
 #include "base/log.h"
 #include "store/record.h"
@@ -18,6 +19,7 @@
 struct call {
 	const struct gate *gate;
 	struct stores *stores;
+	struct revoked *revoked;
 	const struct conf *conf;
 
 	struct request request;

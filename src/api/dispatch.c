@@ -11,6 +11,7 @@
 #include "api/h_messages.h"
 #include "api/h_participants.h"
 #include "api/h_presence.h"
+#include "api/h_revocations.h"
 #include "api/h_ticket.h"
 #include "base/clock.h"
 
@@ -45,6 +46,7 @@ enum {
 	ROUTE_PRESENCE_WRITE,
 	ROUTE_PRESENCE_ONLINE,
 	ROUTE_ROSTER,
+	ROUTE_REVOKE,
 	ROUTE_HEALTHZ,
 	ROUTE_READYZ,
 	ROUTE_HEALTH_REDIS,
@@ -71,6 +73,7 @@ static const struct route routes[ROUTE_COUNT] = {
 	{ROUTE_PRESENCE_WRITE, REQUEST_PUT, "/v1/presence"},
 	{ROUTE_PRESENCE_ONLINE, REQUEST_GET, "/v1/presence/online"},
 	{ROUTE_ROSTER, REQUEST_GET, "/v1/tickets/{ticket}/presence"},
+	{ROUTE_REVOKE, REQUEST_POST, "/v1/revocations"},
 	{ROUTE_HEALTHZ, REQUEST_GET, "/v1/healthz"},
 	{ROUTE_READYZ, REQUEST_GET, "/v1/readyz"},
 	{ROUTE_HEALTH_REDIS, REQUEST_GET, "/v1/health/redis"},
@@ -96,6 +99,7 @@ static const struct handler handlers[ROUTE_COUNT] = {
 	[ROUTE_PRESENCE_WRITE] = {h_presence_put, NEEDS_IDENTITY | NEEDS_JSON},
 	[ROUTE_PRESENCE_ONLINE] = {h_presence_online, NEEDS_IDENTITY | NEEDS_STAFF},
 	[ROUTE_ROSTER] = {h_presence_roster, NEEDS_IDENTITY},
+	[ROUTE_REVOKE] = {h_revocations_add, NEEDS_IDENTITY | NEEDS_JSON},
 	[ROUTE_HEALTHZ] = {h_health_alive, 0},
 	[ROUTE_READYZ] = {h_health_ready, 0},
 	[ROUTE_HEALTH_REDIS] = {h_health_redis, NEEDS_IDENTITY | NEEDS_STAFF},
@@ -134,6 +138,28 @@ static void refuse_identity(struct call *call, const struct authn_refusal *refus
 	reply_problem(&call->reply, &problem);
 }
 
+/* 0, or -1 after a refusal. */
+static int check_revoked(struct call *call)
+{
+	static const struct authn_refusal revoked = {
+		.problem = PROBLEM_TOKEN_REVOKED,
+		.detail = "the token was revoked",
+		.bad_credentials = true,
+	};
+
+	switch (revoked_look(call->revoked, &call->who)) {
+	case REVOKED_NO:
+		return 0;
+	case REVOKED_YES:
+		refuse_identity(call, &revoked);
+		break;
+	case REVOKED_UNKNOWN:
+		call_refuse_unavailable(call, "the list of revoked tokens cannot be read");
+		break;
+	}
+	return -1;
+}
+
 static int identify(struct call *call, unsigned needs)
 {
 	const struct authn *authn = &call->gate->authn;
@@ -144,6 +170,8 @@ static int identify(struct call *call, unsigned needs)
 		return -1;
 	}
 	call->log.user = call->who.user_id;
+	if (check_revoked(call) != 0)
+		return -1;
 	/* Whatever the method does not say to be safe (RFC 9110, section 9.2.1) changes something. */
 	if ((call->request.method & (REQUEST_GET | REQUEST_HEAD)) == 0 &&
 	    authn_check_write(authn, &call->request, &call->who, &refusal) != 0) {

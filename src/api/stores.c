@@ -236,6 +236,11 @@ static void read_deployment_copy(struct stores *s)
 	buf_deinit(&commands);
 }
 
+const char *stores_prefix(const struct stores *s)
+{
+	return s->prefix;
+}
+
 const struct redis_keys *stores_keys(struct stores *s)
 {
 	if (!s->has_keys)

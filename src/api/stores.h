@@ -64,6 +64,9 @@ enum err stores_redis(struct stores *s, const struct buf *commands, size_t nrepl
 /* An error reply that concerns Redis as a whole marks it away; NONE and single keys' do not. */
 void stores_redis_trouble(struct stores *s, enum hot_trouble trouble);
 
+/* What all names in Redis begin with. */
+const char *stores_prefix(const struct stores *s);
+
 /* The names of keys, or NULL while no store has told the epoch yet. May ask a store. */
 const struct redis_keys *stores_keys(struct stores *s);
 

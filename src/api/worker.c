@@ -25,6 +25,7 @@ struct worker {
 	struct prefork_child *child;
 	struct gate gate;
 	struct stores *stores;
+	struct revoked *revoked;
 	struct lobby *lobby;
 	struct peer *peer;
 	struct buf body, cgi; /* reused from request to request */
@@ -103,7 +104,12 @@ static void answer(struct worker *w, int fd)
 {
 	const int64_t began_us = clock_mono_us();
 	struct call call = {
-		.gate = &w->gate, .stores = w->stores, .conf = conf_of(w), .pattern = ""};
+		.gate = &w->gate,
+		.stores = w->stores,
+		.revoked = w->revoked,
+		.conf = conf_of(w),
+		.pattern = "",
+	};
 	const char *detail = NULL;
 	enum problem fault;
 	bool is_admitted;
@@ -170,11 +176,12 @@ static int begin(struct worker *w)
 	w->stores = stores_new(conf_of(w), w->opts->board, &error);
 	if (w->stores == NULL)
 		goto out;
+	w->revoked = revoked_new(w->stores);
 	w->peer = peer_new(conf_int(conf_of(w), CONF_IO_TIMEOUT_MS));
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	w->lobby = lobby_new(w->epoll_fd);
 	/* EXCLUSIVE: a connection wakes one worker, not all. */
-	if (w->peer == NULL || w->lobby == NULL || w->epoll_fd < 0 ||
+	if (w->revoked == NULL || w->peer == NULL || w->lobby == NULL || w->epoll_fd < 0 ||
 	    watch(w, w->child->signal_fd, EPOLLIN) != 0 ||
 	    watch(w, w->opts->listen_fd, EPOLLIN | EPOLLEXCLUSIVE) != 0) {
 		buf_puts(&error, strerror(errno));
@@ -194,6 +201,7 @@ static void end(struct worker *w)
 	if (w->epoll_fd >= 0)
 		close(w->epoll_fd);
 	peer_free(w->peer);
+	revoked_free(w->revoked);
 	stores_free(w->stores);
 	gate_deinit(&w->gate);
 	buf_deinit(&w->body);

@@ -91,6 +91,12 @@ struct archive {
 		bool is_seen_due; /* last-seen times are to be written */
 	} leases;
 
+	/* revoked */
+	struct {
+		int64_t epoch, last_id; /* what the copy in Redis goes up to */
+		int64_t expire_at_ms;
+	} revoked;
+
 	int signal_fd;
 	bool should_stop, should_reload;
 };
@@ -147,7 +153,7 @@ bool archive_may_go_on(struct archive *a);
 /* Has SIGTERM come? Long work asks between its steps. */
 bool archive_is_stopping(struct archive *a);
 
-/* ---- sweep.c, compare.c, trim.c, retention.c, leases.c ---- */
+/* ---- sweep.c, compare.c, trim.c, retention.c, leases.c, revoked.c ---- */
 
 /*
  * Reads what was committed lately and brings the streams up to it, then writes the marks of all
@@ -186,5 +192,8 @@ void leases_step(struct archive *a);
 
 /* Writes into the record when users were last seen, a batch, every few seconds. */
 void leases_write_seen(struct archive *a);
+
+/* Brings the copy of the revocations up to the record. */
+void revoked_step(struct archive *a);
 
 #endif

@@ -22,6 +22,7 @@
 #include "push/opening.h"
 #include "push/push.h"
 #include "push/restore.h"
+#include "push/revoked.h"
 #include "push/stores.h"
 #include "push/subscriber.h"
 #include "push/tail.h"
@@ -246,10 +247,21 @@ static void on_stores_changed(void *arg)
 	/* The stores may tell something before everything is made. */
 	if (child->listen == NULL)
 		return;
-	if (stores_has_redis(child->push.stores) && stores_has_record(child->push.stores))
-		child_serve(child);
+	revoked_look(child->push.revoked);
 	subscribers_mode(child->push.subscribers);
 	chase_look(child->push.chase);
+}
+
+/* What is known last of all before the first request can be taken. */
+static void on_revoked(void *arg)
+{
+	struct child *child = arg;
+
+	if (child->listen == NULL)
+		return;
+	if (stores_has_redis(child->push.stores) && stores_has_record(child->push.stores))
+		child_serve(child);
+	subscribers_revoked(child->push.subscribers);
 }
 
 static void on_epoch(void *arg)
@@ -327,7 +339,11 @@ static int make_hubs(struct child *child, struct buf *error)
 		push->tail = tail_new(push->base, push->stores, push->chase);
 	push->restore = restore_new(push->stores);
 	push->subscribers = subscribers_new(push);
-	return push->tail == NULL || push->restore == NULL || push->subscribers == NULL ? -1 : 0;
+	push->revoked = revoked_new(push->base, push->stores, on_revoked, child);
+	return push->tail == NULL || push->restore == NULL || push->subscribers == NULL ||
+			       push->revoked == NULL
+		       ? -1
+		       : 0;
 }
 
 static int make_server(struct child *child)
@@ -408,6 +424,7 @@ static void child_unmake(struct child *child)
 	live_free(push->live);
 	chase_free(child->push.chase);
 	restore_free(push->restore);
+	revoked_free(push->revoked);
 	stores_free(push->stores);
 	turn_free(push->turn);
 	if (child->signals != NULL)

@@ -18,6 +18,7 @@
 #include "push/out_sse.h"
 #include "push/push.h"
 #include "push/restore.h"
+#include "push/revoked.h"
 #include "push/stores.h"
 #include "push/subscriber.h"
 #include "push/tail.h"
@@ -532,6 +533,14 @@ static int opening_read(struct opening *opening, const struct request *q,
 		};
 		return -1;
 	}
+	if (revoked_cover(opening->all->opts.push->revoked, &opening->who, clock_real_us())) {
+		*refusal_r = (struct reply_problem){
+			.problem = PROBLEM_TOKEN_REVOKED,
+			.detail = "the token was revoked",
+			.bad_credentials = true,
+		};
+		return -1;
+	}
 	opening->viewer = authn_identity_is_staff(&opening->who) ? MESSAGE_FOR_STAFF
 								 : MESSAGE_FOR_PUBLIC;
 	switch (query_parse(&query, q->query, &detail)) {
@@ -626,7 +635,7 @@ void openings_request(struct openings *openings, struct fcgi_conn *conn,
 	fcgi_conn_own(conn, &owner_ops, opening);
 	if (openings->is_stopping)
 		opening_bye(opening, "shutdown");
-	else if (is_full(openings))
+	else if (is_full(openings) || !revoked_is_known(push->revoked))
 		opening_bye(opening, "unavailable");
 	else
 		opening_ask(opening);

@@ -10,6 +10,7 @@ struct event_base;
 struct chase;
 struct fcgi_server;
 struct hubs;
+struct revoked;
 struct live;
 struct restore;
 struct stores;
@@ -35,6 +36,7 @@ struct push {
 	struct tail *tail;
 	struct chase *chase;
 	struct restore *restore;
+	struct revoked *revoked;
 	struct subscribers *subscribers;
 	struct push_limits limits;
 };

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "push/frame.h"
 #include "push/push.h"
+#include "push/revoked.h"
 #include "push/stores.h"
 #include "push/turn.h"
 #include "push/users.h"
@@ -54,6 +55,7 @@ struct subscriber {
 	bool is_warned; /* that the token ends soon */
 	bool is_ended;
 	int64_t started_ms;
+	int64_t began_us; /* wall clock */
 	int64_t events;
 };
 
@@ -447,6 +449,12 @@ static void on_expiry(evutil_socket_t fd, short what, void *arg)
 	watch_expiry(arg);
 }
 
+static void check_revoked(struct subscriber *sub)
+{
+	if (revoked_cover(sub->push->revoked, &sub->who, sub->began_us))
+		subscriber_bye(sub, "token_revoked");
+}
+
 /* ---- the beginning ---- */
 
 static enum mode subscriber_mode(const struct subscriber *sub)
@@ -547,12 +555,15 @@ int subscriber_begin(struct push *push, const struct subscriber_opts *opts)
 	sub->who = *opts->who;
 	*opts->who = (struct identity){0};
 	sub->started_ms = clock_mono_ms();
+	sub->began_us = clock_real_us();
 	sub->mode = opts->hello->mode;
 	fcgi_conn_own(sub->conn, &owner_ops, sub);
 	TAILQ_INSERT_TAIL(&push->subscribers->list, sub, entry);
 	push->subscribers->count++;
 	subscriber_sit(sub, opts);
 	subscriber_greet(sub, opts);
+	/* The list may have grown since it was looked at, while the stores were asked. */
+	check_revoked(sub);
 	if (!sub->is_ended)
 		watch_expiry(sub);
 	subscriber_pump(sub);
@@ -621,6 +632,16 @@ void subscribers_mode(struct subscribers *all)
 			continue;
 		sub->mode = mode;
 		subscriber_notice(sub, all->modes[mode]);
+	}
+}
+
+void subscribers_revoked(struct subscribers *all)
+{
+	struct subscriber *sub, *next;
+
+	for (sub = TAILQ_FIRST(&all->list); sub != NULL; sub = next) {
+		next = TAILQ_NEXT(sub, entry);
+		check_revoked(sub);
 	}
 }
 

@@ -32,6 +32,9 @@ size_t subscribers_streams_of(const struct subscribers *all, struct str user_id)
 /* Tells those whose mode is another one now. */
 void subscribers_mode(struct subscribers *all);
 
+/* The list of revocations has grown: bye {token_revoked} to whom it covers. */
+void subscribers_revoked(struct subscribers *all);
+
 /* bye {shutdown} to all, with times to come back that are spread over what so many need. */
 void subscribers_shutdown(struct subscribers *all);
 

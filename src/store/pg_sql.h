@@ -15,7 +15,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-enum { PG_PARAMS_MAX = 16, PG_PREPARED_MAX = 32 };
+enum { PG_PARAMS_MAX = 16, PG_PREPARED_MAX = 64 };
 
 /* A statement's text. Static and constant: carriers keep the pointer. */
 struct pg_query {

@@ -182,6 +182,12 @@ void redis_keys_channel(const char *prefix, enum redis_channel_kind kind, struct
 			       clip(id, REDIS_KEYS_TICKET_MAX), id.p != NULL ? id.p : ""));
 }
 
+void redis_keys_revoked(const char *prefix, struct redis_key *key_r)
+{
+	finish(key_r, snprintf(key_r->text, sizeof(key_r->text), "%.*srevoked",
+			       REDIS_KEYS_PREFIX_MAX, prefix));
+}
+
 void redis_keys_epoch_pattern(const struct redis_keys *keys, struct redis_key *pattern_r)
 {
 	finish(pattern_r,

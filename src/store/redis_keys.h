@@ -14,6 +14,7 @@
  *	<prefix>{p}:watched			sorted set: ticket -> when to look at that again
  *	<prefix>{u<s>}:presence:<user>		hash: leases of a user, see sql/redis/
  *	<prefix>{u<s>}:online, due, away, gone	sorted sets: a part of all users by time
+ *	<prefix>revoked				hash: what was revoked, for the same purpose
  *
  * p is FNV-1a-32 of the ticket id modulo the deployment's number of partitions, in decimal. It is the
  * hash tag, so that a Cluster slot holds whole partitions and functions stay atomic. The epoch in
@@ -87,6 +88,7 @@ void redis_keys_swept(const struct redis_keys *keys, unsigned int partition,
 void redis_keys_wake(const struct redis_keys *keys, struct str node, int64_t reader,
 		     struct redis_key *key_r);
 void redis_keys_deployment(const char *prefix, struct redis_key *key_r);
+void redis_keys_revoked(const char *prefix, struct redis_key *key_r);
 
 /* The name of a channel; `id` is a ticket's or a user's, and not looked at for REDIS_CHANNEL_SYSTEM. */
 void redis_keys_channel(const char *prefix, enum redis_channel_kind kind, struct str id,

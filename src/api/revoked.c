@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Follows the record's list of revocations. */
+#include "config.h"
+
+#include "api/revoked.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "chat/revocations.h"
+#include "web/authn.h"
+
+struct revoked {
+	struct stores *stores;
+	struct revocations *all;
+	int64_t asked_ms; /* when it was last complete; clock_mono_ms */
+	bool is_known;
+};
+
+struct revoked *revoked_new(struct stores *stores)
+{
+	struct revoked *list = calloc(1, sizeof(*list));
+
+	if (list == NULL)
+		return NULL;
+	list->stores = stores;
+	list->all = revocations_new();
+	if (list->all == NULL) {
+		free(list);
+		return NULL;
+	}
+	return list;
+}
+
+void revoked_free(struct revoked *list)
+{
+	if (list == NULL)
+		return;
+	revocations_free(list->all);
+	free(list);
+}
+
+static void read_record(struct revoked *list)
+{
+	int64_t now_ms = clock_mono_ms();
+	enum revocations_taken taken;
+	bool has_grown;
+
+	do {
+		PGresult *result = NULL;
+		struct pg_stmt stmt;
+
+		revocations_put_ask(list->all, &stmt);
+		taken = REVOCATIONS_BAD;
+		if (stores_pg(list->stores, &stmt, stores_pg_deadline(list->stores), &result) ==
+		    ERR_NONE)
+			taken = revocations_take(list->all, result, &has_grown);
+		PQclear(result);
+		pg_stmt_deinit(&stmt);
+	} while (taken == REVOCATIONS_MORE);
+	if (taken == REVOCATIONS_ALL) {
+		list->is_known = true;
+		list->asked_ms = now_ms;
+	}
+}
+
+static void read_copy(struct revoked *list)
+{
+	struct buf commands = BUF_INIT;
+	redisReply *reply = NULL;
+	size_t n = record_revoke_put_copy_read(&commands, stores_prefix(list->stores));
+
+	if (stores_redis(list->stores, &commands, n, stores_redis_deadline(list->stores), &reply) ==
+	    ERR_NONE)
+		list->is_known = revocations_take_copy(list->all, reply) == 0;
+	redis_conn_release(&reply, 1);
+	buf_deinit(&commands);
+}
+
+enum revoked_verdict revoked_look(struct revoked *list, const struct identity *who)
+{
+	if (!list->is_known || clock_mono_ms() - list->asked_ms >= REVOKED_MAX_AGE_MS)
+		read_record(list);
+	if (!list->is_known)
+		read_copy(list);
+	if (!list->is_known)
+		return REVOKED_UNKNOWN;
+	return revocations_cover(list->all, who, clock_real_us()) ? REVOKED_YES : REVOKED_NO;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A worker's list of revocations: read from the record whenever it is older than REVOKED_MAX_AGE_MS and
+ * somebody asks, and from the copy in Redis by a worker that starts while PostgreSQL is away.
+ */
+#ifndef BELLHOP_API_REVOKED_H
+#define BELLHOP_API_REVOKED_H
+
+#include <stdint.h>
+
+#include "api/stores.h"
+
+struct identity;
+struct revoked;
+
+enum { REVOKED_MAX_AGE_MS = 500 };
+
+enum revoked_verdict {
+	REVOKED_NO,
+	REVOKED_YES,
+	REVOKED_UNKNOWN /* no list could be had yet: nobody can be let in */
+};
+
+/* NULL when out of memory. The stores are borrowed. */
+struct revoked *revoked_new(struct stores *stores);
+void revoked_free(struct revoked *list);
+
+/* Was the identity's token revoked? May ask a store. */
+enum revoked_verdict revoked_look(struct revoked *list, const struct identity *who);
+
+#endif

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Revocations: of one token, of all that a user was given, everywhere within a second, whatever is away."""
+
+import os
+import signal
+import threading
+import time
+import uuid
+
+import pytest
+from client import check_problem, until, wait_for
+
+REFUSED = (401, "token_revoked")
+
+
+@pytest.fixture
+def user():
+    return f"user-{uuid.uuid4().hex[:12]}"
+
+
+def admin(site):
+    return site.api("root", "admin")
+
+
+def revoke(api, **body):
+    return api.call("POST", "/v1/revocations", json=body)
+
+
+def begin_anew(stack, name):
+    """Other processes in the place of a master's children, who remember nothing."""
+    before = stack.children(name)
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    wait_for(
+        lambda: len(stack.children(name)) == len(before) and not set(before) & set(stack.children(name)), "new children"
+    )
+
+
+def refused_soon(call):
+    answer = until(call, lambda answer: answer.status_code == 401, "the refusal")
+    check_problem(answer, *REFUSED)
+
+
+def later(user, site, **claims):
+    """A token that is issued after the second that now is."""
+    now = int(time.time())
+    return site.api(user, iat=now + 2, **claims)
+
+
+def test_one_token(site, ticket, user):
+    lost, kept = site.api(user, jti=f"lost-{user}"), site.api(user, jti=f"kept-{user}")
+    assert lost.send(ticket, "before").status_code == 201
+    assert revoke(admin(site), jti=f"lost-{user}").status_code == 204
+    for method, path in (
+        ("GET", f"/v1/tickets/{ticket}/messages"),
+        ("GET", f"/v1/tickets/{ticket}"),
+        ("GET", f"/v1/tickets/{ticket}/poll"),
+        ("GET", "/v1/auth"),
+    ):
+        # Each worker and each process has a list of its own.
+        refused_soon(lambda method=method, path=path: lost.call(method, path))
+    assert kept.send(ticket, "of another token").status_code == 201
+    assert [message["content"] for message in kept.history(ticket)] == ["before", "of another token"]
+
+
+def test_no_worker_lets_it_in_after_a_second(stack, site, ticket, user):
+    api = site.api(user, jti=user)
+    api.page(ticket)
+    assert revoke(admin(site), jti=user).status_code == 204
+    told = time.monotonic()
+    refused_soon(lambda: api.get(f"/v1/tickets/{ticket}/messages"))
+    wait_for(lambda: time.monotonic() > told + 1, "a second")
+    for _ in range(40):
+        check_problem(api.send(ticket, "after"), *REFUSED)
+    assert site.api("anna").history(ticket) == []
+
+
+def test_a_user(site, ticket, user):
+    api, other = site.api(user), site.api("anna")
+    without_iat = site.api(user, iat=None)
+    assert revoke(admin(site), user_id=user).status_code == 204
+    refused_soon(lambda: api.get(f"/v1/tickets/{ticket}/messages"))
+    refused_soon(lambda: without_iat.get(f"/v1/tickets/{ticket}/messages"))
+    assert other.get(f"/v1/tickets/{ticket}/messages").status_code == 200
+    assert later(user, site).get(f"/v1/tickets/{ticket}/messages").status_code == 200
+
+
+def test_open_streams_end(site, ticket, user):
+    anna = site.api("anna").stream(ticket)
+    one, two = site.api(user, jti=user).stream(ticket), site.api(user).stream(ticket)
+    for stream in (anna, one, two):
+        stream.hello()
+    revoke(admin(site), jti=user)
+    assert one.wait_named("bye").data["code"] == "token_revoked"
+    one.ended.wait()
+    assert not two.named("bye")
+    revoke(admin(site), user_id=user)
+    assert two.wait_named("bye").data["code"] == "token_revoked"
+    site.api("anna").sent(ticket, "goes on")
+    anna.wait_messages(1)
+    again = site.api(user, jti=user).stream(ticket)
+    assert again.status == 401
+
+
+def test_a_waiting_poll_ends(site, ticket, user):
+    api = site.api(user)
+    cursor = api.poll(ticket)["cursor"]
+    other = site.api("root", "admin")
+    began = time.monotonic()
+    answers = []
+    thread = threading.Thread(
+        target=lambda: answers.append(api.get(f"/v1/tickets/{ticket}/poll", cursor=cursor, wait=55))
+    )
+    thread.start()
+    wait_for(lambda: time.monotonic() > began + 0.3, "the poll to wait")
+    revoke(other, user_id=user)
+    thread.join(20)
+    assert answers and answers[0].status_code in (200, 401)
+    refused_soon(lambda: api.get(f"/v1/tickets/{ticket}/poll", cursor=cursor))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"jti": ""}, {"jti": 1}, {"user_id": "a b"}, {"jti": "x", "user_id": "y"}, {"jti": None}, {"user": "anna"}],
+    ids=str,
+)
+def test_bad_bodies(site, body):
+    check_problem(revoke(admin(site), **body), 400, "invalid_field")
+
+
+@pytest.mark.parametrize("role", ["requester", "agent"])
+def test_only_services_and_admins(site, role):
+    check_problem(revoke(site.api("anna", role), user_id="bob"), 403, "forbidden")
+    assert revoke(site.api("site", "service"), jti=uuid.uuid4().hex).status_code == 204
+
+
+def test_while_redis_is_away_and_after_it_was_emptied(breakable, ticket, user):
+    site = breakable.site
+    api, stream = site.api(user), site.api(user).stream(ticket)
+    stream.hello()
+    breakable.stop("redis")
+    assert revoke(admin(site), user_id=user).status_code == 204
+    assert stream.wait_named("bye").data["code"] == "token_revoked"
+    refused_soon(lambda: api.get(f"/v1/tickets/{ticket}/messages"))
+    breakable.wipe("redis")
+    breakable.start()
+    refused_soon(lambda: breakable.site.api(user, iat=int(time.time()) - 60).get(f"/v1/tickets/{ticket}/messages"))
+
+
+def test_daemons_that_start_without_postgres_know_it_from_redis(breakable, ticket, user):
+    site = breakable.site
+    api = site.api(user)
+    site.api("anna").sent(ticket, "there")
+    revoke(admin(site), user_id=user)
+    wait_for(lambda: breakable.redis().hexists("bellhop:revoked", f"u{user}"), "the copy")
+    breakable.redis().delete("bellhop:revoked")
+    wait_for(
+        lambda: breakable.redis().hexists("bellhop:revoked", f"u{user}")
+        and breakable.redis().hexists("bellhop:revoked", "whole"),
+        "a new copy",
+    )
+    breakable.stop("postgres")
+    for name in ("api", "push"):
+        begin_anew(breakable, name)
+    check_problem(api.get(f"/v1/tickets/{ticket}/messages"), *REFUSED)
+    assert api.stream(ticket).status == 401
+    # Somebody else's window is read as before.
+    until(
+        lambda: site.api("anna").get(f"/v1/tickets/{ticket}/messages"),
+        lambda answer: answer.status_code == 200,
+        "the window",
+    )
+
+
+def test_nobody_is_let_in_where_no_list_can_be_had(breakable, ticket):
+    site = breakable.site
+    site.api("anna").sent(ticket, "there")
+    breakable.stop("postgres")
+    breakable.stop("archive")
+    breakable.redis().delete("bellhop:revoked")
+    for name in ("api", "push"):
+        begin_anew(breakable, name)
+    check_problem(site.api("anna").get(f"/v1/tickets/{ticket}/messages"), 503, "unavailable")
+    assert site.api("anna").stream(ticket).wait_named("bye").data["code"] == "unavailable"
+
+
+def test_while_postgres_is_away_nothing_can_be_revoked(breakable, user):
+    breakable.stop("postgres")
+    answer = until(
+        lambda: revoke(admin(breakable.site), user_id=user), lambda answer: answer.status_code != 204, "503"
+    )
+    check_problem(answer, 503, "unavailable")
+
+
+def test_what_no_token_can_need_is_dropped(stack, site, user):
+    assert revoke(admin(site), jti=user).status_code == 204
+    (days,) = stack.sql(
+        "SELECT extract(day FROM expires_at - revoked_at) FROM bellhop.revocation WHERE jti = %s", user
+    )[0]
+    assert days >= 366
