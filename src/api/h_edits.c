@@ -75,7 +75,6 @@ static void handle_change(struct call *call, struct str content)
 	struct record_changed changed;
 	struct pg_stmt stmt;
 	PGresult *result = NULL;
-	bool is_repeat;
 	enum err err;
 
 	if (call_if_match(call, 1, "If-Match has to be the rev of the message in quotes",
@@ -83,14 +82,14 @@ static void handle_change(struct call *call, struct str content)
 		return;
 	record_edit_put(&stmt, &change);
 	err = stores_pg_repeatable(call->stores, &stmt, stores_pg_deadline(call->stores), &result,
-				   &is_repeat);
+				   NULL);
 	if (err == ERR_NONE && record_edit_parse(result, change.ticket, &changed) != 0)
 		err = ERR_PROTOCOL;
 	if (err == ERR_NONE) {
 		stores_learn_epoch(call->stores, changed.epoch);
-		/* A repeat finds what the first try made, which was not pushed yet. */
-		if (is_repeat && changed.outcome == RECORD_CHANGE_NONE)
-			stores_catch_up(call->stores, change.ticket);
+		/* A repeat, ours or the client's, finds what the first try made, which was not pushed yet. */
+		if (changed.outcome == RECORD_CHANGE_NONE)
+			stores_catch_up(call->stores, change.ticket, changed.ticket.last_seq);
 		answer_outcome(call, &changed);
 	} else {
 		refuse_failure(call, err);

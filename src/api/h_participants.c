@@ -109,7 +109,7 @@ static void answer_person(struct call *call, const struct record_people_change *
 }
 
 static void answer_change(struct call *call, const struct record_people_change *change,
-			  const PGresult *result, bool is_repeat)
+			  const PGresult *result)
 {
 	struct record_people_changed changed;
 
@@ -124,8 +124,8 @@ static void answer_change(struct call *call, const struct record_people_change *
 		answer_person(call, change, changed.joined_at_ms);
 		break;
 	case RECORD_PEOPLE_SAME:
-		if (is_repeat) /* and it finds what the first try made, which was not pushed yet */
-			stores_catch_up(call->stores, change->ticket);
+		/* Perhaps a repeat, which finds what the first try made, and that was not pushed yet. */
+		stores_catch_up(call->stores, change->ticket, INT64_MAX);
 		answer_person(call, change, changed.joined_at_ms);
 		break;
 	case RECORD_PEOPLE_NOT_A_PARTICIPANT:
@@ -149,13 +149,12 @@ static void handle_change(struct call *call, struct str role)
 	};
 	PGresult *result = NULL;
 	struct pg_stmt stmt;
-	bool is_repeat;
 
 	record_people_put_change(&stmt, &change);
 	switch (stores_pg_repeatable(call->stores, &stmt, stores_pg_deadline(call->stores), &result,
-				     &is_repeat)) {
+				     NULL)) {
 	case ERR_NONE:
-		answer_change(call, &change, result, is_repeat);
+		answer_change(call, &change, result);
 		break;
 	case ERR_INVALID:
 	case ERR_PROTOCOL:

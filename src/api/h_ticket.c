@@ -129,7 +129,7 @@ static int read_change(struct call *call, struct record_card_change *change)
 	return 0;
 }
 
-static void answer_change(struct call *call, const PGresult *result, bool is_repeat)
+static void answer_change(struct call *call, const PGresult *result)
 {
 	struct record_card_changed changed;
 
@@ -144,8 +144,8 @@ static void answer_change(struct call *call, const PGresult *result, bool is_rep
 	}
 	if (changed.outcome == RECORD_CARD_CHANGED)
 		stores_push(call->stores, &changed.event, (struct str){0}, &call->log);
-	else if (is_repeat) /* and it finds what the first try made, which was not pushed yet */
-		stores_catch_up(call->stores, call_ticket(call));
+	else /* perhaps a repeat, which finds what the first try made, and that was not pushed yet */
+		stores_catch_up(call->stores, call_ticket(call), INT64_MAX);
 	h_ticket_read(call);
 }
 
@@ -158,15 +158,14 @@ void h_ticket_write(struct call *call)
 	};
 	PGresult *result = NULL;
 	struct pg_stmt stmt;
-	bool is_repeat;
 
 	if (read_change(call, &change) != 0)
 		return;
 	record_card_put_change(&stmt, &change);
 	switch (stores_pg_repeatable(call->stores, &stmt, stores_pg_deadline(call->stores), &result,
-				     &is_repeat)) {
+				     NULL)) {
 	case ERR_NONE:
-		answer_change(call, result, is_repeat);
+		answer_change(call, result);
 		break;
 	case ERR_INVALID:
 	case ERR_PROTOCOL:

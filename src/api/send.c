@@ -56,6 +56,9 @@ enum err send_message(struct stores *s, const struct record_send *send, bool uid
 		stores_push(s, &sent->event, join_role, log);
 		if (uid_is_ours)
 			sent->outcome = RECORD_CREATED;
+	} else if (sent->outcome == RECORD_REPLAYED) {
+		/* Nor may it have been where the client repeats it, who then reads what it said. */
+		stores_catch_up(s, send->ticket, sent->ticket.last_seq);
 	}
 	return ERR_NONE;
 }

@@ -157,14 +157,16 @@ enum err stores_pg_repeatable(struct stores *s, const struct pg_stmt *stmt, int6
 	enum err err;
 
 	*result_r = NULL;
-	*is_repeat_r = false;
+	if (is_repeat_r != NULL)
+		*is_repeat_r = false;
 	if (!mode_ask(s->board, MODE_POSTGRES)) {
 		note_postgres(s);
 		return ERR_UNAVAILABLE;
 	}
 	err = pg_conn_exec(s->pg, stmt, deadline_ms, result_r);
 	if (err == ERR_UNCERTAIN && clock_mono_ms() < deadline_ms) {
-		*is_repeat_r = true;
+		if (is_repeat_r != NULL)
+			*is_repeat_r = true;
 		err = pg_conn_exec(s->pg, stmt, deadline_ms, result_r);
 	}
 	learn_deployment(s);
@@ -178,10 +180,8 @@ enum err stores_pg_repeatable(struct stores *s, const struct pg_stmt *stmt, int6
 enum err stores_pg(struct stores *s, const struct pg_stmt *stmt, int64_t deadline_ms,
 		   PGresult **result_r)
 {
-	bool is_repeat;
-
 	/* What only reads is never uncertain, and raising an epoch twice raises it once. */
-	return stores_pg_repeatable(s, stmt, deadline_ms, result_r, &is_repeat);
+	return stores_pg_repeatable(s, stmt, deadline_ms, result_r, NULL);
 }
 
 enum err stores_redis(struct stores *s, const struct buf *commands, size_t nreplies,
@@ -255,11 +255,10 @@ const struct redis_keys *stores_keys(struct stores *s)
 }
 
 /*
- * Whether a ticket's window, or any, may be believed. While PostgreSQL is away nothing is committed
- * and the sweep cannot renew its mark: then windows are as good as they were when that began, if they
- * were swept until then.
+ * Whether the sweep keeps windows up. While PostgreSQL is away nothing is committed and the sweep cannot
+ * renew its mark: then windows are as good as they were when that began, if they were swept until then.
  */
-static bool is_trusted(const struct stores *s, const struct hot_open *open)
+static bool is_kept_up(const struct stores *s, const struct hot_open *open)
 {
 	int64_t unknown_ms = HOT_SWEPT_MAX_MS + s->pg_timeout_ms + NOTICE_MS;
 
@@ -269,6 +268,21 @@ static bool is_trusted(const struct stores *s, const struct hot_open *open)
 		return false;
 	return open->now_ms - open->swept_at_ms <=
 	       unknown_ms + clock_mono_ms() - s->pg_away_since_ms;
+}
+
+/*
+ * Whether the window holds everything that was answered here before: the mark of a sweep may be older
+ * than an event that could not be pushed, by us or by whoever served before us. Who starts while
+ * PostgreSQL is away has to believe it. asked_ms: clock_mono_ms() before Redis was asked.
+ */
+static bool is_complete(const struct stores *s, const struct hot_open *open, unsigned int partition,
+			int64_t asked_ms)
+{
+	int64_t swept_ms = asked_ms - (open->now_ms - open->swept_at_ms);
+
+	if (mode_is_unpushed_since(s->board, partition, swept_ms))
+		return false;
+	return s->pg_away_since_ms != 0 || !mode_is_new_since(s->board, swept_ms);
 }
 
 /* One look. Returns whether Redis answered. */
@@ -292,12 +306,14 @@ static bool look(struct stores *s, struct str ticket, struct str user, struct st
 void stores_window_load(struct stores *s, struct str ticket, struct str user,
 			struct stores_window *window_r)
 {
-	bool trusted;
+	int64_t asked_ms;
+	bool is_kept;
 
 	*window_r = (struct stores_window){0};
 	note_postgres(s);
 	if (stores_keys(s) == NULL)
 		return;
+	asked_ms = clock_mono_ms();
 	if (!look(s, ticket, user, window_r))
 		return;
 	if (!window_r->open.is_swept) {
@@ -305,13 +321,16 @@ void stores_window_load(struct stores *s, struct str ticket, struct str user,
 		read_deployment_copy(s);
 		if (s->keys.epoch != window_r->epoch) {
 			stores_window_deinit(window_r);
+			asked_ms = clock_mono_ms();
 			if (!look(s, ticket, user, window_r))
 				return;
 		}
 	}
-	trusted = is_trusted(s, &window_r->open);
-	mode_set_swept(s->board, trusted);
-	window_r->is_usable = window_r->open.has_stream && trusted;
+	is_kept = is_kept_up(s, &window_r->open);
+	mode_set_swept(s->board, is_kept);
+	window_r->is_usable =
+		window_r->open.has_stream && is_kept &&
+		is_complete(s, &window_r->open, redis_keys_partition(&s->keys, ticket), asked_ms);
 }
 
 void stores_window_deinit(struct stores_window *window)
@@ -386,6 +405,8 @@ void stores_push(struct stores *s, const struct ticket_event *event, struct str 
 		raise_epoch(s, log);
 		result = push_once(s, event, join_role);
 	}
+	if (result.outcome != FEED_DONE)
+		mode_note_unpushed(s->board, redis_keys_partition(&s->keys, event->ticket));
 	/* That Redis is away was said once, by report(). */
 	if (result.outcome == FEED_REDIS && result.trouble == HOT_TROUBLE_NONE)
 		log_debug(log, "event not pushed: left to the sweep", LOG_INT("seq", event->seq));
@@ -405,26 +426,36 @@ void stores_restore(struct stores *s, struct str ticket, const struct stores_win
 	report_feed(s, feed_fill(&feed, ticket, 0, window->open.now_ms, 0));
 }
 
-void stores_catch_up(struct stores *s, struct str ticket)
+/* Brings the stream to last_seq if it is there. 0, or -1. */
+static int catch_up(struct stores *s, struct str ticket, int64_t last_seq)
 {
 	const struct feed feed = feed_of(s);
 	redisReply *replies[HOT_TAIL_REPLIES + 1];
+	struct feed_result result = {.outcome = FEED_REDIS};
 	struct buf commands = BUF_INIT;
 	struct hot_tail tail;
 	int64_t now_ms = 0;
 	size_t n;
 
-	if (stores_keys(s) == NULL)
-		return;
 	/* The time is asked for first, as a load wants it. */
 	n = hot_put_time(&commands);
 	n += hot_put_tail(&commands, &s->keys, ticket);
 	if (stores_redis(s, &commands, n, stores_redis_deadline(s), replies) == ERR_NONE &&
-	    hot_parse_time(replies[0], &now_ms) == 0 && hot_parse_tail(&replies[1], &tail) == 0 &&
-	    tail.last_seq > 0)
-		report_feed(s, feed_fill(&feed, ticket, tail.last_seq, now_ms, tail.last_seq + 1));
+	    hot_parse_time(replies[0], &now_ms) == 0 && hot_parse_tail(&replies[1], &tail) == 0) {
+		result = (struct feed_result){.outcome = FEED_DONE};
+		if (tail.last_seq > 0 && tail.last_seq < last_seq)
+			result = feed_fill(&feed, ticket, tail.last_seq, now_ms, tail.last_seq + 1);
+		report_feed(s, result);
+	}
 	redis_conn_release(replies, HOT_TAIL_REPLIES + 1);
 	buf_deinit(&commands);
+	return result.outcome == FEED_DONE ? 0 : -1;
+}
+
+void stores_catch_up(struct stores *s, struct str ticket, int64_t last_seq)
+{
+	if (stores_keys(s) != NULL && catch_up(s, ticket, last_seq) != 0)
+		mode_note_unpushed(s->board, redis_keys_partition(&s->keys, ticket));
 }
 
 /* ---- idle ---- */

@@ -49,7 +49,8 @@ enum err stores_pg(struct stores *s, const struct pg_stmt *stmt, int64_t deadlin
 
 /*
  * The same for a write that may be repeated: where its answer was lost and there is time left, it
- * is sent again on a new connection, and *is_repeat_r says that the result is of that one.
+ * is sent again on a new connection, and *is_repeat_r (NULL is fine) says that the result is of that
+ * one.
  */
 enum err stores_pg_repeatable(struct stores *s, const struct pg_stmt *stmt, int64_t deadline_ms,
 			      PGresult **result_r, bool *is_repeat_r);
@@ -76,7 +77,7 @@ void stores_learn_epoch(struct stores *s, int64_t epoch);
 /* A ticket as Redis shows it to one user. */
 struct stores_window {
 	struct hot_open open; /* all zero where Redis did not answer */
-	bool is_usable;	      /* there, and swept as far as that can be demanded */
+	bool is_usable;	      /* there, swept as far as that can be demanded, and complete */
 	int64_t epoch;
 	redisReply *replies[HOT_OPEN_REPLIES]; /* what open borrows from */
 };
@@ -101,9 +102,10 @@ void stores_push(struct stores *s, const struct ticket_event *event, struct str 
 		 const struct log_ctx *log);
 
 /*
- * Brings a ticket's stream up to the record: something was committed whose event the caller does not
- * have, for a repeat found it done. A ticket that is not in Redis stays away. Failing is no harm.
+ * Brings a ticket's stream up to last_seq, what the record has, if it is behind: somebody found done what
+ * was asked for, so the answer to the first try may have been lost, and its event never pushed. A ticket
+ * that is not in Redis stays away. Failing is no harm.
  */
-void stores_catch_up(struct stores *s, struct str ticket);
+void stores_catch_up(struct stores *s, struct str ticket, int64_t last_seq);
 
 #endif

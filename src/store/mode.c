@@ -22,6 +22,8 @@ struct store {
 struct mode_board {
 	struct store stores[2]; /* by enum mode_store */
 	atomic_bool is_unswept;
+	int64_t made_at;
+	_Atomic int64_t unpushed_at[MODE_PARTITIONS]; /* 0: never */
 };
 
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "a lock could die with the process that holds it");
@@ -41,24 +43,27 @@ const char *mode_text(enum mode mode)
 	return "down";
 }
 
+static int64_t now(void)
+{
+	return clock_mono_ms() + 1;
+}
+
 struct mode_board *mode_new(void)
 {
 	/* Fresh pages are zero: up, swept. */
-	void *memory = mmap(NULL, sizeof(struct mode_board), PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct mode_board *board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE,
+					MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-	return memory != MAP_FAILED ? memory : NULL;
+	if (board == MAP_FAILED)
+		return NULL;
+	board->made_at = now();
+	return board;
 }
 
 void mode_free(struct mode_board *board)
 {
 	if (board != NULL)
 		munmap(board, sizeof(*board));
-}
-
-static int64_t now(void)
-{
-	return clock_mono_ms() + 1;
 }
 
 bool mode_ask(struct mode_board *board, enum mode_store which)
@@ -117,6 +122,24 @@ void mode_set_swept(struct mode_board *board, bool is_swept)
 	/* Read before write: every reader says this, and nearly always it is no news. */
 	if (atomic_load(&board->is_unswept) == is_swept)
 		atomic_store(&board->is_unswept, !is_swept);
+}
+
+void mode_note_unpushed(struct mode_board *board, unsigned int partition)
+{
+	atomic_store(&board->unpushed_at[partition % MODE_PARTITIONS], now());
+}
+
+bool mode_is_unpushed_since(const struct mode_board *board, unsigned int partition,
+			    int64_t since_ms)
+{
+	int64_t at = atomic_load(&board->unpushed_at[partition % MODE_PARTITIONS]);
+
+	return at != 0 && at >= since_ms + 1;
+}
+
+bool mode_is_new_since(const struct mode_board *board, int64_t since_ms)
+{
+	return board->made_at >= since_ms + 1;
 }
 
 bool mode_is_up(const struct mode_board *board, enum mode_store which)

@@ -65,6 +65,22 @@ bool mode_failed(struct mode_board *board, enum mode_store store);
 /* Whoever reads `swept` says what it found; it decides between full and no-redis. */
 void mode_set_swept(struct mode_board *board, bool is_swept);
 
+/*
+ * Something was committed that may not be in Redis, whatever the reason: the windows of that partition
+ * are to be believed again once a sweep that began later has marked them. The archiver's mark alone may
+ * be some seconds old, from before the event; where Redis was away only for a moment it still is good.
+ * One note for all partitions of the same number modulo MODE_PARTITIONS.
+ */
+#define MODE_PARTITIONS 256
+void mode_note_unpushed(struct mode_board *board, unsigned int partition);
+
+/* Has that been noted at clock_mono_ms() `since_ms` or later? */
+bool mode_is_unpushed_since(const struct mode_board *board, unsigned int partition,
+			    int64_t since_ms);
+
+/* Was the board made at `since_ms` or later, so that nothing is known of what was missed before? */
+bool mode_is_new_since(const struct mode_board *board, int64_t since_ms);
+
 /* Is the store up, as far as is known? */
 bool mode_is_up(const struct mode_board *board, enum mode_store store);
 

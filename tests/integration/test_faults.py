@@ -164,6 +164,46 @@ def test_the_archiver_is_away(storm):
     settled()
 
 
+@pytest.fixture
+def missed(breakable, ticket):
+    """A message whose deletion Redis has not heard of, and nobody but the api is there to tell it."""
+    alice = breakable.site.api("alice")
+    path = f"/v1/tickets/{ticket}/messages/{alice.sent(ticket, 'secret')['seq']}"
+    wait_for(lambda: alice.page(ticket)["messages"], "the window")
+    breakable.freeze("archive")
+    breakable.freeze("redis")
+    try:
+        # What was written to it is done when it wakes: so the api has to know that it is away.
+        assert until(lambda: alice.get(path), lambda a: a.headers["Bellhop-Mode"] == "no-redis", "the mode")
+        assert alice.call("DELETE", path).status_code == 200
+        breakable.thaw("redis")
+        yield breakable, alice, ticket
+    finally:
+        breakable.thaw("redis")
+        breakable.thaw("archive")
+
+
+def test_what_redis_missed_is_not_read_from_it(missed):
+    """The last sweep is young enough for a window to be believed, and older than the deletion."""
+    _, alice, ticket = missed
+    answers = []
+
+    def is_back():
+        answers.append(alice.get(f"/v1/tickets/{ticket}/messages"))
+        return answers[-1].headers["Bellhop-Mode"] == "full" or len(answers) == 100
+
+    wait_for(is_back, "full mode, or the end of all trust")
+    assert [m["content"] for answer in answers for m in answer.json()["messages"]] == [None] * len(answers)
+
+
+def test_what_redis_missed_before_the_api_started_is_not_read_from_it(missed):
+    stack, alice, ticket = missed
+    stack.stop("api")
+    stack.start()
+    for _ in range(10):
+        assert [m["content"] for m in alice.page(ticket)["messages"]] == [None]
+
+
 def test_postgres_restarts(storm):
     stack, _, load, settled = storm
     stack.stop("postgres")

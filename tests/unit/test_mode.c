@@ -151,6 +151,30 @@ static void test_processes_share_it(void **state)
 	assert_false(mode_ask(board, MODE_REDIS));
 }
 
+static void test_what_was_not_pushed_is_remembered(void **state)
+{
+	int64_t before = clock_mono_ms(), after;
+
+	assert_false(mode_is_unpushed_since(*state, 3, 0));
+	mode_note_unpushed(*state, 3);
+	assert_true(mode_is_unpushed_since(*state, 3, before));
+	assert_true(mode_is_unpushed_since(*state, 3 + MODE_PARTITIONS, before));
+	assert_false(mode_is_unpushed_since(*state, 4, 0));
+	after = clock_mono_ms() + 1;
+	assert_false(mode_is_unpushed_since(*state, 3, after));
+	clock_shift_ms(1000);
+	mode_note_unpushed(*state, 3);
+	assert_true(mode_is_unpushed_since(*state, 3, after));
+	/* It is no outage. */
+	assert_int_equal(mode_now(*state), MODE_FULL);
+}
+
+static void test_a_board_knows_its_age(void **state)
+{
+	assert_true(mode_is_new_since(*state, clock_mono_ms() - 10000));
+	assert_false(mode_is_new_since(*state, clock_mono_ms() + 1));
+}
+
 int main(void)
 {
 #define BOARD_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -162,6 +186,8 @@ int main(void)
 		BOARD_TEST(test_a_failure_between_starts_anew),
 		BOARD_TEST(test_a_former_outage_does_not_count),
 		BOARD_TEST(test_unswept_is_no_redis),
+		BOARD_TEST(test_what_was_not_pushed_is_remembered),
+		BOARD_TEST(test_a_board_knows_its_age),
 		cmocka_unit_test(test_texts),
 		BOARD_TEST(test_processes_share_it),
 	};
