@@ -34,4 +34,12 @@ int verify_record(struct verify *v, const struct record_ticket *ticket);
 /* Does Redis, where it has the ticket, say the same as the record? 0, or -1 after reporting. */
 int verify_stream(struct verify *v);
 
+#define VERIFY_DIFFERENCE_SIZE 160
+
+/*
+ * Does `who` in Redis list the participants that the record has? 0, with what differs in *difference_r,
+ * "" if nothing does; or -1 after reporting.
+ */
+int verify_people(struct verify *v, char difference_r[VERIFY_DIFFERENCE_SIZE]);
+
 #endif

@@ -20,9 +20,17 @@ enum {
 struct look {
 	struct verify *v;
 	struct hot_open open;
-	struct record_ticket ticket; /* read after `open` */
-	char difference[160];	     /* "" as long as there is none */
+	redisReply *replies[HOT_OPEN_REPLIES];	 /* that it borrows from */
+	struct record_opened record;		 /* read after `open` */
+	PGresult *result;			 /* that it borrows from */
+	char difference[VERIFY_DIFFERENCE_SIZE]; /* "" as long as there is none */
 };
+
+static void end(struct look *look)
+{
+	redis_conn_release(look->replies, HOT_OPEN_REPLIES);
+	PQclear(look->result);
+}
 
 static void differs(struct look *look, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -45,20 +53,52 @@ static bool is_settled(const struct look *look)
 static int read_open(struct look *look)
 {
 	struct stores *stores = look->v->stores;
-	redisReply *replies[HOT_OPEN_REPLIES];
 	struct buf commands = BUF_INIT;
 	int status;
 
 	hot_put_open(&commands, &stores->keys, look->v->ticket, STR(""));
-	status = stores_pipeline(stores, &commands, HOT_OPEN_REPLIES, replies);
-	if (status == 0 && hot_parse_open(replies, &look->open) != 0)
+	status = stores_pipeline(stores, &commands, HOT_OPEN_REPLIES, look->replies);
+	if (status == 0 && hot_parse_open(look->replies, &look->open) != 0)
 		differs(look, "what Redis holds is malformed: %s",
-			hot_trouble_text(hot_trouble_of(replies, HOT_OPEN_REPLIES)));
-	/* They are borrowed from the replies, and not needed. */
-	look->open.status = look->open.title = look->open.role = (struct str){0};
-	redis_conn_release(replies, HOT_OPEN_REPLIES);
+			hot_trouble_text(hot_trouble_of(look->replies, HOT_OPEN_REPLIES)));
 	buf_deinit(&commands);
 	return status;
+}
+
+static int read_record(struct look *look)
+{
+	struct stores *stores = look->v->stores;
+	struct pg_stmt stmt;
+
+	record_put_access(&stmt, look->v->ticket, STR(""));
+	look->result = stores_ask(stores, &stmt);
+	if (look->result == NULL)
+		return -1;
+	return record_parse_open(look->result, &look->record) != 0
+		       ? stores_odd(stores, "PostgreSQL")
+		       : 0;
+}
+
+/* What the ticket's rows say, in both stores. */
+static void compare_ticket(struct look *look)
+{
+	const struct hot_open *open = &look->open;
+	const struct record_ticket *ticket = &look->record.ticket;
+
+	if (open->last_seq < ticket->last_seq)
+		differs(look, "the stream ends at %lld, the record at %lld",
+			(long long)open->last_seq, (long long)ticket->last_seq);
+	else if (open->last_seq > ticket->last_seq)
+		differs(look, "the stream goes on to %lld, the record ends at %lld",
+			(long long)open->last_seq, (long long)ticket->last_seq);
+	else if (open->first_seq < ticket->first_seq)
+		differs(look, "the stream begins at %lld, the record at %lld",
+			(long long)open->first_seq, (long long)ticket->first_seq);
+	else if (!str_eq(open->status, ticket->status))
+		differs(look, "its status is %.*s in Redis, %.*s here", STR_ARG(open->status),
+			STR_ARG(ticket->status));
+	else if (!str_eq(open->title, ticket->title))
+		differs(look, "its title in Redis is another one");
 }
 
 /* The counts that meta has, against those of the event at the stream's end. */
@@ -145,17 +185,11 @@ static int look_once(struct look *look)
 
 	if (status != 0 || is_settled(look) || !open->has_stream)
 		return status;
-	if (stores_ticket(look->v->stores, look->v->ticket, &look->ticket) != 0)
+	if (read_record(look) != 0)
 		return -1;
-	if (open->last_seq < look->ticket.last_seq)
-		differs(look, "the stream ends at %lld, the record at %lld",
-			(long long)open->last_seq, (long long)look->ticket.last_seq);
-	if (open->last_seq > look->ticket.last_seq)
-		differs(look, "the stream goes on to %lld, the record ends at %lld",
-			(long long)open->last_seq, (long long)look->ticket.last_seq);
-	if (open->first_seq < look->ticket.first_seq)
-		differs(look, "the stream begins at %lld, the record at %lld",
-			(long long)open->first_seq, (long long)look->ticket.first_seq);
+	compare_ticket(look);
+	if (!is_settled(look))
+		status = verify_people(look->v, look->difference);
 	for (int64_t from = open->first_seq;
 	     from <= open->last_seq && status == 0 && !is_settled(look); from += BATCH) {
 		int64_t to = from + BATCH - 1;
@@ -170,8 +204,12 @@ int verify_stream(struct verify *v)
 	struct look look = {.v = v};
 
 	for (int i = 0; i < ATTEMPTS; i++) {
+		int status;
+
 		look = (struct look){.v = v};
-		if (look_once(&look) != 0)
+		status = look_once(&look);
+		end(&look);
+		if (status != 0)
 			return -1;
 		if (!is_settled(&look)) {
 			v->streams += look.open.has_stream;

@@ -148,3 +148,37 @@ size_t upkeep_put_unlink(struct buf *b, struct str key)
 	redis_wire_put(b, 2, (const struct str[]){STR("UNLINK"), key});
 	return 1;
 }
+
+size_t upkeep_put_people(struct buf *b, const struct redis_keys *keys, struct str ticket)
+{
+	struct redis_key key;
+
+	redis_keys_ticket(keys, REDIS_KEY_WHO, ticket, &key);
+	redis_wire_put(b, 2, (const struct str[]){STR("HGETALL"), key.name});
+	return 1;
+}
+
+int64_t upkeep_count_people(const redisReply *reply)
+{
+	if (reply == NULL || reply->type != REDIS_REPLY_ARRAY || reply->elements % 2 != 0)
+		return -1;
+	for (size_t i = 0; i < reply->elements; i++) {
+		if (reply->element[i]->type != REDIS_REPLY_STRING)
+			return -1;
+	}
+	/* That all are listed is said by an entry that is no user. */
+	if (upkeep_find_role(reply, STR("*")).p == NULL)
+		return -1;
+	return (int64_t)(reply->elements / 2) - 1;
+}
+
+struct str upkeep_find_role(const redisReply *reply, struct str user)
+{
+	for (size_t i = 0; i + 1 < reply->elements; i += 2) {
+		const redisReply *name = reply->element[i], *role = reply->element[i + 1];
+
+		if (str_eq(user, (struct str){name->str, name->len}))
+			return (struct str){role->str, role->len};
+	}
+	return (struct str){0};
+}

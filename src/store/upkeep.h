@@ -103,4 +103,15 @@ size_t upkeep_put_forget(struct buf *b, const struct redis_keys *keys, struct st
 /* Deletes one key, whatever it is. One reply. */
 size_t upkeep_put_unlink(struct buf *b, struct str key);
 
+/* ---- looking ---- */
+
+/* Everybody that `who` lists. One reply, for upkeep_find_role(). */
+size_t upkeep_put_people(struct buf *b, const struct redis_keys *keys, struct str ticket);
+
+/* How many users it lists; -1 on an error or an odd reply, or where it is not known to list all. */
+int64_t upkeep_count_people(const redisReply *reply);
+
+/* What it says of a user: a role, "removed", or absent. Borrowed from a reply that could be counted. */
+struct str upkeep_find_role(const redisReply *reply, struct str user);
+
 #endif

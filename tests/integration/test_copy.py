@@ -6,7 +6,9 @@ and import: a ticket is the same in another record, however often and from where
 
 import json
 import os
+import random
 import resource
+import threading
 
 import psycopg2
 import pytest
@@ -127,6 +129,12 @@ STREAMS = {
     "event 3: the stream differs in content, which was deleted": lambda s, t: rewrite(s, t, 3, content="three"),
     "event 5 is missing in the stream": lambda s, t: s.redis().xdel(key(s, "chat", t), "5-0"),
     "the stream's counts are not": lambda s, t: s.redis().hset(key(s, "meta", t), "n", 2),
+    "participant rita: nobody in Redis, requester here": lambda s, t: s.redis().hdel(key(s, "who", t), "rita"),
+    "participant rita: removed in Redis, requester": lambda s, t: s.redis().hset(key(s, "who", t), "rita", "removed"),
+    "Redis lists 3 participants, the record 2": lambda s, t: s.redis().hset(key(s, "who", t), "eve", "admin"),
+    "Redis does not say whether": lambda s, t: s.redis().hdel(key(s, "who", t), "*"),
+    "its status is closed in Redis, open here": lambda s, t: s.redis().hset(key(s, "meta", t), "status", "closed"),
+    "its title in Redis is another": lambda s, t: s.redis().hset(key(s, "meta", t), "title", "x"),
 }
 
 
@@ -159,8 +167,54 @@ def test_nobody_who_listens_notices_a_rebuild(stack, conversation):
         assert seqs == list(range(1, len(KINDS) + 2))
 
 
-def test_verify_while_others_send(stack, ticket):
-    """What is only late is no difference."""
+class Talk:
+    """People who send, edit, delete and change cards of tickets for as long as `with` lasts."""
+
+    def __init__(self, stack, tickets):
+        self.stack, self.tickets, self.is_over, self.faults, self.events = stack, tickets, False, [], 0
+        self.threads = [threading.Thread(target=self.run, args=(seed,)) for seed in range(3)]
+
+    def run(self, seed):
+        dice = random.Random(seed)
+        api = self.stack.site.api(f"talker{seed}", "admin")
+        while not self.is_over:
+            path = f"/v1/tickets/{dice.choice(self.tickets)}"
+            message = f"{path}/messages/{dice.randrange(1, 30)}"
+            text = {"content": f"text {dice.random()}"}
+            send = ("POST", f"{path}/messages", {**text, "kind": dice.choice(["text", "note"])})
+            title = ("PUT", path, {"title": f"title {dice.random()}"})
+            method, path, body = dice.choice([send] * 6 + [("PATCH", message, text), ("DELETE", message, None), title])
+            answer = api.call(method, path, **({"json": body} if body else {}))
+            if answer.status_code not in (200, 201, 404, 409):
+                self.faults.append(answer.text)
+            self.events += answer.status_code in (200, 201)
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.is_over = True
+        for thread in self.threads:
+            thread.join()
+        assert self.faults == []
+        assert self.events > 20
+
+
+def test_verify_while_others_talk(stack, ticket):
+    tickets = [f"{ticket}-{i}" for i in range(3)]
+    with Talk(stack, tickets) as talk:
+        wait_for(lambda: talk.events > 50, "some events")
+        for _ in range(4):
+            before = talk.events
+            status, lines = verify(stack, *tickets)
+            assert (status, lines[:-1]) == (0, [])
+            wait_for(lambda: talk.events > before + 10, "more of them")  # noqa: B023
+    assert verify(stack, *tickets)[0] == 0
+
+
+def test_late_is_no_difference(stack, ticket):
     alice = stack.site.api("alice", "service")
     for number in range(20):
         stack.sql(
@@ -259,6 +313,34 @@ def test_the_rest_is_taken_in_later(stack, conversation, copy):
     text = export(stack, conversation)
     copy.take(text)
     assert copy.rows(conversation) == everything(stack, conversation) != older
+
+
+def test_an_export_while_others_talk(stack, ticket, copy):
+    """Each is a ticket as it was at one moment, and each adds to what the former one brought."""
+    stack.site.api("alice").sent(ticket, "the first")
+    fill(stack, ticket, 1500)
+    with Talk(stack, [ticket]) as talk:
+        for _ in range(5):
+            before = talk.events
+            wait_for(lambda: talk.events > before + 10, "some events")  # noqa: B023
+            text = export(stack, ticket)
+            copy.take(text)
+            done = copy.bellhop("verify", "--record")
+            assert done.returncode == 0, done.stdout
+            head = json.loads(text.splitlines()[-1])
+            assert head["type"] == "ticket" and head["last_seq"] > 1500
+            assert len(copy.rows(ticket)["event"]) == head["last_seq"]
+    copy.take(export(stack, ticket))
+    assert copy.rows(ticket) == everything(stack, ticket)
+
+
+def fill(stack, ticket, count):
+    """Further messages, sent past the api."""
+    stack.sql(
+        "SELECT bellhop.send(%s, 'bob', 'Bob', 'agent', 't', 'x', 'fill' || i, '\\x00', 2, NULL)"
+        " FROM generate_series(1, %s) i",
+        ticket, count,
+    )  # fmt: skip
 
 
 def test_a_deletion_is_not_undone(stack, conversation, copy):
