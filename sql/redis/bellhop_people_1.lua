@@ -111,6 +111,38 @@ end
 
 -- ---- read marks ----
 
+-- A ticket's marks are a hash: user -> "<epoch> <seq> <public seq> <n> <n_public> <ms of PostgreSQL time>",
+-- the newest that was told. It is gone a day after the last one.
+local READ_KEPT_MS = '86400000'
+
+-- read(read; channel, user, epoch, seq, public seq, n, n_public, ms, is public news)
+-- The user's mark as the record has it. 1, or 0 where a newer one, or this one, was told before. To the
+-- public it is news only if its public seq has moved: `public_seq` is published as 0 where it has not.
+local function read(keys, args)
+	check(keys, 1, args, 9)
+	local channel, user = text(args[1], 'channel'), text(args[2], 'user')
+	local epoch, seq = natural(args[3], 'epoch'), natural(args[4], 'seq')
+	local public_seq, at = natural(args[5], 'public seq'), natural(args[8], 'ms')
+	natural(args[6], 'n')
+	natural(args[7], 'n_public')
+	local is_public_news = natural(args[9], 'is public news') > 0
+	local was = redis.call('HGET', keys[1], user) or ''
+	local was_epoch, was_seq, was_public = was:match('^(%d+) (%d+) (%d+) ')
+	was_epoch = tonumber(was_epoch or '0')
+	if was_epoch > epoch or (was_epoch == epoch and tonumber(was_seq) >= seq) then
+		return 0
+	end
+	if was_epoch == epoch then
+		-- Of two marks that were made in one order and come in the other, only the later is told.
+		is_public_news = tonumber(was_public) < public_seq
+	end
+	redis.call('HSET', keys[1], user, table.concat(args, ' ', 3, 8))
+	redis.call('PEXPIRE', keys[1], READ_KEPT_MS)
+	publish(channel, {'event', 'message-read', 'user_id', user, 'seq', seq,
+		'public_seq', is_public_news and public_seq or 0, 'at_ms', at})
+	return 1
+end
+
 -- ---- who is there ----
 
 -- A user has five keys, of one hash tag that holds a sixteenth of all users. `presence` is the user's
@@ -394,3 +426,4 @@ redis.register_function({
 })
 redis.register_function('bellhop_people_1_seen', entry('seen', seen))
 redis.register_function('bellhop_people_1_here', entry('here', here))
+redis.register_function('bellhop_people_1_read', entry('read', read))

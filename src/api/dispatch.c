@@ -11,6 +11,7 @@
 #include "api/h_messages.h"
 #include "api/h_participants.h"
 #include "api/h_presence.h"
+#include "api/h_read.h"
 #include "api/h_revocations.h"
 #include "api/h_ticket.h"
 #include "base/clock.h"
@@ -47,6 +48,9 @@ enum {
 	ROUTE_PRESENCE_ONLINE,
 	ROUTE_ROSTER,
 	ROUTE_REVOKE,
+	ROUTE_READ,
+	ROUTE_RECEIPTS,
+	ROUTE_UNREAD,
 	ROUTE_HEALTHZ,
 	ROUTE_READYZ,
 	ROUTE_HEALTH_REDIS,
@@ -74,6 +78,9 @@ static const struct route routes[ROUTE_COUNT] = {
 	{ROUTE_PRESENCE_ONLINE, REQUEST_GET, "/v1/presence/online"},
 	{ROUTE_ROSTER, REQUEST_GET, "/v1/tickets/{ticket}/presence"},
 	{ROUTE_REVOKE, REQUEST_POST, "/v1/revocations"},
+	{ROUTE_READ, REQUEST_PUT, "/v1/tickets/{ticket}/read"},
+	{ROUTE_RECEIPTS, REQUEST_GET, "/v1/tickets/{ticket}/receipts"},
+	{ROUTE_UNREAD, REQUEST_GET, "/v1/unread"},
 	{ROUTE_HEALTHZ, REQUEST_GET, "/v1/healthz"},
 	{ROUTE_READYZ, REQUEST_GET, "/v1/readyz"},
 	{ROUTE_HEALTH_REDIS, REQUEST_GET, "/v1/health/redis"},
@@ -100,6 +107,9 @@ static const struct handler handlers[ROUTE_COUNT] = {
 	[ROUTE_PRESENCE_ONLINE] = {h_presence_online, NEEDS_IDENTITY | NEEDS_STAFF},
 	[ROUTE_ROSTER] = {h_presence_roster, NEEDS_IDENTITY},
 	[ROUTE_REVOKE] = {h_revocations_add, NEEDS_IDENTITY | NEEDS_JSON},
+	[ROUTE_READ] = {h_read_put, NEEDS_IDENTITY | NEEDS_JSON},
+	[ROUTE_RECEIPTS] = {h_read_receipts, NEEDS_IDENTITY},
+	[ROUTE_UNREAD] = {h_read_unread, NEEDS_IDENTITY},
 	[ROUTE_HEALTHZ] = {h_health_alive, 0},
 	[ROUTE_READYZ] = {h_health_ready, 0},
 	[ROUTE_HEALTH_REDIS] = {h_health_redis, NEEDS_IDENTITY | NEEDS_STAFF},

@@ -39,9 +39,11 @@ int verify_ticket(struct verify *v, struct str ticket)
 	v->tickets += row.is_begun;
 	if (!row.is_begun)
 		verify_differs(v, "there is no such ticket");
-	else if (verify_record(v, &row) != 0)
+	else if (verify_record(v, &row) != 0 || verify_read(v) != 0)
 		return -1;
-	return v->stores->redis != NULL && row.is_begun ? verify_stream(v) : 0;
+	if (v->stores->redis == NULL || !row.is_begun)
+		return 0;
+	return verify_stream(v) != 0 ? -1 : verify_read_copies(v);
 }
 
 int verify_all(struct verify *v)

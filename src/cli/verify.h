@@ -31,6 +31,12 @@ void verify_differs(struct verify *v, const char *format, ...)
 /* Is the record of the ticket dense, and are all counts what a recount gives? 0, or -1 after reporting. */
 int verify_record(struct verify *v, const struct record_ticket *ticket);
 
+/* Are read marks and unread counts what a recount gives? 0, or -1 after reporting. */
+int verify_read(struct verify *v);
+
+/* Does Redis know of no marks but the record's, earlier ones perhaps? 0, or -1 after reporting. */
+int verify_read_copies(struct verify *v);
+
 /* Does Redis, where it has the ticket, say the same as the record? 0, or -1 after reporting. */
 int verify_stream(struct verify *v);
 

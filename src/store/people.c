@@ -2,6 +2,7 @@
 /* Commands and replies about people. */
 #include "config.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "store/people.h"
@@ -71,4 +72,83 @@ int people_parse_typists(redisReply *const *replies, struct people_typist *typis
 			n++;
 	}
 	return (int)n;
+}
+
+/* ---- read marks ---- */
+
+size_t people_put_read(struct buf *b, const struct redis_keys *keys, const struct people_read *read)
+{
+	const struct people_mark *mark = &read->mark;
+	struct redis_key key, channel;
+
+	redis_keys_ticket(keys, REDIS_KEY_READ, read->ticket, &key);
+	redis_keys_channel(keys->prefix, REDIS_CHANNEL_LIVE, read->ticket, &channel);
+	redis_wire_begin(b, 13);
+	redis_wire_arg(b, STR("FCALL"));
+	redis_wire_arg(b, STR(PEOPLE_LIBRARY "_read"));
+	redis_wire_arg(b, STR("1"));
+	redis_wire_arg(b, key.name);
+	redis_wire_arg(b, channel.name);
+	redis_wire_arg(b, read->user);
+	redis_wire_arg_i64(b, mark->epoch);
+	redis_wire_arg_i64(b, mark->seq);
+	redis_wire_arg_i64(b, mark->public_seq);
+	redis_wire_arg_i64(b, mark->n);
+	redis_wire_arg_i64(b, mark->n_public);
+	redis_wire_arg_i64(b, mark->at_ms);
+	redis_wire_arg_i64(b, read->is_public_news);
+	return 1;
+}
+
+size_t people_put_marks(struct buf *b, const struct redis_keys *keys, struct str ticket)
+{
+	struct redis_key key;
+
+	redis_keys_ticket(keys, REDIS_KEY_READ, ticket, &key);
+	redis_wire_put(b, 2, (const struct str[]){STR("HGETALL"), key.name});
+	return 1;
+}
+
+int people_count_marks(const redisReply *reply)
+{
+	if (reply == NULL || reply->type != REDIS_REPLY_ARRAY || reply->elements % 2 != 0 ||
+	    reply->elements > INT_MAX)
+		return -1;
+	for (size_t i = 0; i < reply->elements; i++) {
+		if (reply->element[i]->type != REDIS_REPLY_STRING)
+			return -1;
+	}
+	return (int)(reply->elements / 2);
+}
+
+struct str people_mark_user(const redisReply *reply, size_t i)
+{
+	const redisReply *user = reply->element[2 * i];
+
+	return (struct str){user->str, user->len};
+}
+
+int people_parse_mark(const redisReply *reply, size_t i, struct people_mark *mark_r)
+{
+	const redisReply *value = reply->element[2 * i + 1];
+	struct str rest = {value->str, value->len};
+	int64_t numbers[6];
+	struct str part;
+
+	for (size_t k = 0; k < 6; k++) {
+		if (!str_split(&rest, ' ', &part) ||
+		    str_to_i64(part, 0, INT64_MAX, &numbers[k]) != 0)
+			return -1;
+	}
+	if (rest.p != NULL)
+		return -1;
+	*mark_r = (struct people_mark){
+		.epoch = numbers[0],
+		.seq = numbers[1],
+		.public_seq = numbers[2],
+		.n = numbers[3],
+		.n_public = numbers[4],
+		.at_ms = numbers[5],
+	};
+	return 0;
 }

@@ -42,4 +42,39 @@ struct people_typist {
  */
 int people_parse_typists(redisReply *const *replies, struct people_typist *typists_r, size_t max);
 
+/* ---- read marks ---- */
+
+/* A mark as the record has it (record_read.h). */
+struct people_mark {
+	int64_t epoch;
+	int64_t seq;
+	int64_t public_seq;
+	int64_t n;
+	int64_t n_public;
+	int64_t at_ms;
+};
+
+struct people_read {
+	struct str ticket;
+	struct str user;
+	struct people_mark mark;
+	bool is_public_news; /* public_seq has moved */
+};
+
+/* Tells of a mark that moved, unless a newer one was told before. One reply, which need not be read. */
+size_t people_put_read(struct buf *b, const struct redis_keys *keys,
+		       const struct people_read *read);
+
+/* All marks of a ticket, the newest that were told. One reply. */
+size_t people_put_marks(struct buf *b, const struct redis_keys *keys, struct str ticket);
+
+/* How many marks the reply has; -1 on an error reply or an odd shape. */
+int people_count_marks(const redisReply *reply);
+
+/* Whose mark i of the reply is, borrowed from it. */
+struct str people_mark_user(const redisReply *reply, size_t i);
+
+/* Mark i of the reply. 0, or -1 if it is malformed. */
+int people_parse_mark(const redisReply *reply, size_t i, struct people_mark *mark_r);
+
 #endif

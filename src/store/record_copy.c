@@ -98,8 +98,10 @@ static const struct pg_query query_receipts = {
 	.sql = "SELECT r.user_id, r.seq FROM bellhop.receipt r"
 	       " JOIN bellhop.ticket t ON t.ticket_id = $1"
 	       " LEFT JOIN bellhop.event e ON e.ticket_id = $1 AND e.seq = r.seq"
-	       " WHERE r.ticket_id = $1 AND (r.seq > t.last_seq OR r.seq >= t.first_seq"
-	       "  AND (e.n, e.n_public) IS DISTINCT FROM (r.n, r.n_public))"
+	       " WHERE r.ticket_id = $1 AND (r.seq > t.last_seq OR r.public_seq > r.seq"
+	       "  OR (r.public_seq = 0) <> (r.public_at IS NULL) OR r.seq >= t.first_seq"
+	       "  AND (e.n, e.n_public, CASE WHEN e.is_public THEN e.seq ELSE e.prev_public END)"
+	       "  IS DISTINCT FROM (r.n, r.n_public, r.public_seq))"
 	       " ORDER BY r.user_id LIMIT $2",
 };
 
@@ -121,6 +123,55 @@ int record_copy_parse_receipt(const PGresult *result, size_t i, struct str *user
 
 	*user_r = pg_row_str(&r);
 	*seq_r = pg_row_int(&r);
+	return r.failed || user_r->p == NULL ? -1 : 0;
+}
+
+enum {
+	UNREAD_BATCH = 20,
+	/* Counting one by one takes its time: of a longer conversation the end is counted. */
+	UNREAD_EVENTS_MAX = 10000,
+};
+
+/* s: where counting begins, b: the event there. */
+static const struct pg_query query_unread = {
+	.name = "copy_unread",
+	.sql = "SELECT u.user_id, x.unread = c.n AND x.unread_public = c.n_public FROM"
+	       " (SELECT user_id FROM bellhop.participant WHERE ticket_id = $1 AND user_id > $2 UNION"
+	       "  SELECT user_id FROM bellhop.receipt WHERE ticket_id = $1 AND user_id > $2"
+	       "  ORDER BY user_id LIMIT $3) u JOIN bellhop.ticket t ON t.ticket_id = $1"
+	       " LEFT JOIN bellhop.receipt r ON r.ticket_id = $1 AND r.user_id = u.user_id"
+	       " CROSS JOIN LATERAL (SELECT greatest(r.seq, t.last_seq - $4, t.first_seq - 1) AS seq) s"
+	       " LEFT JOIN bellhop.event b ON b.ticket_id = $1 AND b.seq = s.seq"
+	       " CROSS JOIN LATERAL bellhop.unread($1, u.user_id, s.seq,"
+	       "  t.n - CASE WHEN s.seq = r.seq THEN r.n ELSE coalesce(b.n, t.first_n) END,"
+	       "  t.n_public - CASE WHEN s.seq = r.seq THEN r.n_public"
+	       "   ELSE coalesce(b.n_public, t.first_n_public) END) x"
+	       " CROSS JOIN LATERAL (SELECT count(*) AS n, count(*) FILTER (WHERE e.is_public) AS n_public"
+	       "  FROM bellhop.event e WHERE e.ticket_id = $1 AND e.seq > s.seq AND e.kind = 'm'"
+	       "  AND e.sender_id <> u.user_id AND e.deleted_at IS NULL) c ORDER BY u.user_id",
+};
+
+void record_copy_put_unread(struct pg_stmt *stmt, struct str ticket, struct str after)
+{
+	pg_stmt_init(stmt, &query_unread);
+	pg_stmt_text(stmt, ticket);
+	pg_stmt_text(stmt, after);
+	pg_stmt_int(stmt, UNREAD_BATCH);
+	pg_stmt_int(stmt, UNREAD_EVENTS_MAX);
+}
+
+size_t record_copy_count_unread(const PGresult *result, bool *is_last_r)
+{
+	*is_last_r = PQntuples(result) < UNREAD_BATCH;
+	return (size_t)PQntuples(result);
+}
+
+int record_copy_parse_unread(const PGresult *result, size_t i, struct str *user_r, bool *is_right_r)
+{
+	struct pg_row r = pg_row_of(result, (int)i);
+
+	*user_r = pg_row_str(&r);
+	*is_right_r = pg_row_bool(&r);
 	return r.failed || user_r->p == NULL ? -1 : 0;
 }
 
@@ -289,13 +340,16 @@ static const struct pg_query query_import = {
 								   "participant",
 								   "l.j") " AND" UNLESS_CLASH
 									  " ON CONFLICT DO NOTHING),"
-									  " receipt_in AS (INSERT INTO bellhop.receipt AS o"
-									  "  SELECT DISTINCT ON (r.ticket_id, r.user_id) r.*" ROWS(
+									  " receipt_in AS (INSERT INTO bellhop.receipt AS o (ticket_id, user_id, seq, n,"
+									  "  n_public, read_at, public_seq, public_at)"
+									  "  SELECT DISTINCT ON (r.ticket_id, r.user_id) r.ticket_id, r.user_id, r.seq, r.n,"
+									  "  r.n_public, r.read_at, coalesce(r.public_seq, 0), r.public_at" ROWS(
 										  "receipt",
 										  "l.j") " AND" UNLESS_CLASH
 											 "  ORDER BY r.ticket_id, r.user_id, r.seq DESC"
 											 "  ON CONFLICT (ticket_id, user_id) DO UPDATE SET seq = excluded.seq, n = excluded.n,"
-											 "  n_public = excluded.n_public, read_at = excluded.read_at"
+											 "  n_public = excluded.n_public, read_at = excluded.read_at,"
+											 "  public_seq = excluded.public_seq, public_at = excluded.public_at"
 											 "  WHERE o.seq < excluded.seq),"
 											 " ticket_in AS (INSERT INTO bellhop.ticket AS o SELECT r.*" ROWS(
 												 "ticket",

@@ -32,12 +32,22 @@ size_t record_copy_count_audit(const PGresult *result);
 int record_copy_parse_audit(const PGresult *result, size_t i, struct record_audit *audit_r);
 
 /*
- * Read marks that do not agree with the events: beyond the newest one, or with counts other than those
- * of the event that they name. At most RECORD_LIMIT_MAX.
+ * Read marks that do not agree with the events: beyond the newest one, or with counts or a public number
+ * other than those of the event that they name. At most RECORD_LIMIT_MAX.
  */
 void record_copy_put_receipts(struct pg_stmt *stmt, struct str ticket);
 size_t record_copy_count_receipts(const PGresult *result);
 int record_copy_parse_receipt(const PGresult *result, size_t i, struct str *user_r, int64_t *seq_r);
+
+/*
+ * Whether the unread counts of people whose id comes after `after` ("" begins), ascending, are those that
+ * a count of messages gives; a bounded number of people, and of messages. is_last: there is nobody after
+ * these.
+ */
+void record_copy_put_unread(struct pg_stmt *stmt, struct str ticket, struct str after);
+size_t record_copy_count_unread(const PGresult *result, bool *is_last_r);
+int record_copy_parse_unread(const PGresult *result, size_t i, struct str *user_r,
+			     bool *is_right_r);
 
 /* ---- export and import, as lines of JSON ---- */
 

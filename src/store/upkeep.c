@@ -134,12 +134,14 @@ size_t upkeep_put_forget(struct buf *b, const struct redis_keys *keys, struct st
 {
 	struct redis_key key;
 
-	redis_wire_begin(b, 4);
+	redis_wire_begin(b, 2 + TICKET_KEYS);
 	redis_wire_arg(b, STR("UNLINK"));
 	for (size_t i = 0; i < TICKET_KEYS; i++) {
 		redis_keys_ticket(keys, ticket_keys[i], ticket, &key);
 		redis_wire_arg(b, key.name);
 	}
+	redis_keys_ticket(keys, REDIS_KEY_READ, ticket, &key);
+	redis_wire_arg(b, key.name);
 	return 1;
 }
 

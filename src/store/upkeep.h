@@ -97,7 +97,7 @@ struct upkeep_scan {
 /* 0, or -1 on an error or an odd reply. The keys are borrowed from the reply. */
 int upkeep_parse_scan(const redisReply *reply, struct upkeep_scan *scan_r);
 
-/* Deletes all keys of a ticket at once, as if it had never been here. One reply. */
+/* Deletes all copies of a ticket at once, as if it had never been here. One reply. */
 size_t upkeep_put_forget(struct buf *b, const struct redis_keys *keys, struct str ticket);
 
 /* Deletes one key, whatever it is. One reply. */

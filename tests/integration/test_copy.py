@@ -276,7 +276,9 @@ def everything(stack, ticket):
 def test_a_copy_is_the_same(stack, conversation, copy):
     change(stack, conversation, 6, "vier \\ \u201cviére\u201d \n\t\"\U0001f600\"".encode())
     stack.sql(
-        "INSERT INTO bellhop.receipt (ticket_id, user_id, seq, n, n_public) VALUES (%s, 'rita', 2, 2, 2)", conversation
+        "INSERT INTO bellhop.receipt (ticket_id, user_id, seq, n, n_public, public_seq, public_at)"
+        " VALUES (%s, 'rita', 2, 2, 2, 2, now())",
+        conversation,
     )
     text = export(stack, conversation)
     done = copy.take(text)
