@@ -192,11 +192,77 @@ static bool chase_start(struct chase *chase)
 	return true;
 }
 
+/* ---- who may still listen ---- */
+
+/* 0, or -1 when the answer makes no sense or memory ran out. */
+static int check_people(struct hub *hub, const PGresult *result)
+{
+	size_t n = record_count_participants(result);
+	struct hub_person *people = calloc(n + 1, sizeof(*people));
+	struct record_participant person;
+	size_t i;
+
+	for (i = 0; people != NULL && i < n; i++) {
+		if (record_parse_participant(result, i, &person) != 0)
+			break;
+		people[i] = (struct hub_person){
+			.user = person.user,
+			.is_removed = str_eq_c(person.role, "removed"),
+		};
+	}
+	if (people != NULL && i == n)
+		hub_check(hub, people, n);
+	free(people);
+	return people != NULL && i == n ? 0 : -1;
+}
+
+static void on_check(void *arg, enum err err, const PGresult *result)
+{
+	struct chase *chase = arg;
+	struct hub *hub = chase->hubs[0];
+
+	chase->call = NULL;
+	chase->n = 0;
+	chase->is_taking = true;
+	if (hub != NULL && err == ERR_NONE && check_people(hub, result) != 0)
+		err = ERR_PROTOCOL;
+	chase->is_taking = false;
+	if (err == ERR_NONE) {
+		chase_run(chase);
+		return;
+	}
+	log_warn(NULL, "could not ask the record for participants",
+		 LOG_STR("reason", err_text(err)));
+	if (hub != NULL)
+		hub_keep(hub)->is_unchecked = true; /* with the next tick */
+}
+
+/* Asks for the people of one hub that may have missed a removal; false if there is none. */
+static bool chase_check(struct chase *chase)
+{
+	struct hub *hub = hubs_next(chase->opts.hubs, NULL);
+	struct pg_stmt stmt;
+
+	while (hub != NULL && !hub_keep(hub)->is_unchecked)
+		hub = hubs_next(chase->opts.hubs, hub);
+	if (hub == NULL)
+		return false;
+	record_put_participants(&stmt, hub_ticket(hub));
+	chase->hubs[0] = hub;
+	chase->n = 1;
+	chase->call = stores_ask_record(chase->opts.stores, &stmt, on_check, chase);
+	pg_stmt_deinit(&stmt);
+	hub_keep(hub)->is_unchecked = chase->call == NULL;
+	if (chase->call == NULL)
+		chase->n = 0;
+	return true;
+}
+
 static void chase_run(struct chase *chase)
 {
 	if (chase->call != NULL || chase->is_taking || !stores_has_record(chase->opts.stores))
 		return;
-	if (!chase_start(chase))
+	if (!chase_start(chase) && !chase_check(chase))
 		chase_watch(chase);
 }
 

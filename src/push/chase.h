@@ -2,7 +2,8 @@
 /*
  * Brings hubs up to date from PostgreSQL: every CHASE_EVERY_MS those whose partition Redis cannot be
  * trusted with, all in one query; at once those that were asked for, because of a hole or because a
- * stream is not where its hub is. After another epoch has begun, it also finds the hubs' new starts.
+ * stream is not where its hub is. After another epoch has begun, it also finds the hubs' new starts, and
+ * asks who may still listen; so it does where the record itself has lost events.
  */
 #ifndef BELLHOP_PUSH_CHASE_H
 #define BELLHOP_PUSH_CHASE_H

@@ -68,9 +68,11 @@ void hub_restart(struct hub *hub, int64_t epoch, int64_t last, int64_t last_publ
 	struct link *link, *next;
 
 	hub_start(hub, epoch, last, last_public);
+	/* In the history that holds now others may have been removed than in the one that was left. */
+	hub->keep.is_unchecked = hub->n_links > 0;
 	for (link = TAILQ_FIRST(&hub->links); link != NULL; link = next) {
 		next = TAILQ_NEXT(link, of_hub);
-		link->pos = last;
+		link->pos = link->let_in_at = last;
 		link->shown = hub_newest(hub, link->viewer);
 		link->state = LINK_LIVE;
 		link->ops->restarted(link);
@@ -150,6 +152,7 @@ void hub_skip(struct hub *hub, int64_t seq)
 	struct link *link, *next;
 
 	ring_restart(hub->ring, seq - 1);
+	hub->keep.is_unchecked = hub->n_links > 0;
 	for (link = TAILQ_FIRST(&hub->links); link != NULL; link = next) {
 		next = TAILQ_NEXT(link, of_hub);
 		if (link->state != LINK_LIVE)
@@ -190,6 +193,27 @@ void hub_notice(struct hub *hub, struct frame *for_staff, struct frame *for_publ
 void hub_forget(struct hub *hub, int64_t first_seq)
 {
 	ring_forget(hub->ring, first_seq);
+}
+
+static int compare_person(const void *key, const void *element)
+{
+	return str_cmp(*(const struct str *)key, ((const struct hub_person *)element)->user);
+}
+
+void hub_check(struct hub *hub, const struct hub_person *people, size_t n)
+{
+	const struct hub_person *person;
+	struct link *link, *next;
+
+	for (link = TAILQ_FIRST(&hub->links); link != NULL; link = next) {
+		next = TAILQ_NEXT(link, of_hub);
+		if (link->user.p == NULL)
+			continue;
+		person = n == 0 ? NULL
+				: bsearch(&link->user, people, n, sizeof(*people), compare_person);
+		if (person == NULL ? !link->is_granted : person->is_removed)
+			link->ops->revoked(link);
+	}
 }
 
 struct str hub_ticket(const struct hub *hub)

@@ -53,6 +53,7 @@ struct link {
 	void *owner; /* the subscriber */
 	enum message_viewer viewer;
 	struct str user;   /* absent: nobody can take the ticket from it */
+	bool is_granted;   /* the token names the ticket: nobody needs to have added the user */
 	int64_t let_in_at; /* the user was let in as of this event; a removal after it counts */
 	enum link_state state;
 	int64_t pos;   /* every event up to here has been sent or may not be seen */
@@ -118,6 +119,15 @@ void hub_notice(struct hub *hub, struct frame *for_staff, struct frame *for_publ
 /* Retention has erased what is below first_seq: nobody is told of it any more. */
 void hub_forget(struct hub *hub, int64_t first_seq);
 
+/* Somebody whom the record knows in the ticket. */
+struct hub_person {
+	struct str user;
+	bool is_removed;
+};
+
+/* All of them, in the order of str_cmp(): whoever may not listen by that loses the ticket. */
+void hub_check(struct hub *hub, const struct hub_person *people, size_t n);
+
 struct str hub_ticket(const struct hub *hub);
 int64_t hub_epoch(const struct hub *hub);
 int64_t hub_last(const struct hub *hub);
@@ -134,6 +144,7 @@ struct hub_keep {
 	bool is_asked;		/* chase.c: to be compared with the record */
 	bool has_hole;		/* chase.c: cannot go on before that */
 	bool is_untrusted;	/* chase.c: Redis was not to be believed when last looked at */
+	bool is_unchecked;	/* hub.c: a removal may have been missed; chase.c asks the record */
 };
 struct hub_keep *hub_keep(struct hub *hub);
 

@@ -221,6 +221,7 @@ void seat_sit(struct seat *seat, const struct seat_start *start, const struct id
 	seat->link.owner = seat;
 	seat->link.viewer = authn_identity_is_staff(who) ? MESSAGE_FOR_STAFF : MESSAGE_FOR_PUBLIC;
 	seat->link.let_in_at = start->let_in_at;
+	seat->link.is_granted = authn_identity_grants(who, hub_ticket(start->hub));
 	if (who->role != ROLE_SERVICE && who->role != ROLE_ADMIN)
 		seat->link.user = who->user_id;
 	seat->link.pos = start->pos;

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Who takes part in a ticket: adding, removing, the events of it, and that whoever is removed is out."""
 
+import contextlib
 import http.client
 import json
+import select
 import socket
 import ssl
 import threading
@@ -12,6 +14,8 @@ import urllib.parse
 import fcgi_client as fcgi
 import pytest
 from client import DEADLINE, check_problem, wait_for
+from test_lost_answers import Lossy
+from test_start import Daemon
 
 ROLES = ("requester", "agent", "service", "admin")
 
@@ -480,3 +484,94 @@ def test_whoever_is_still_catching_up_is_cut_off(site, stack, ticket):
     assert out.endswith(b'event: revoked\ndata: {"ticket_id":"%s"}\n\n' % ticket.encode())
     assert 0 < out.count(b"event: message\n") <= 100, "no more than the page that was under way"
     assert b"rita is gone" not in out and b"event: participant" not in out
+
+
+class Holding(Lossy):
+    """A way to PostgreSQL that keeps the answer to the statement that has `hold` in it until released."""
+
+    def __init__(self, url, hold):
+        self.hold = hold
+        self.held, self.released = threading.Event(), threading.Event()
+        super().__init__(url)
+
+    def carry(self, client):
+        server = socket.create_connection((self.url.hostname, self.url.port))
+        is_marked = False
+        with client, server, contextlib.suppress(OSError):
+            while True:
+                for ready in select.select([client, server], [], [])[0]:
+                    data = ready.recv(65536)
+                    if not data:
+                        return
+                    is_marked = is_marked or (ready is client and self.hold in data)
+                    if ready is server and is_marked and not self.held.is_set():
+                        self.held.set()
+                        assert self.released.wait(DEADLINE)
+                    (server if ready is client else client).sendall(data)
+
+
+def open_stream(path, api, ticket):
+    connection = fcgi.Connection(path, timeout=DEADLINE)
+    token = {"Authorization": "Bearer " + api.token}
+    connection.request(fcgi.cgi_params("GET", f"/chat/v1/tickets/{ticket}/stream", token))
+    return connection
+
+
+def read_until(connection, text):
+    while text not in connection.buffer:
+        connection.receive_some(time.monotonic() + DEADLINE)
+
+
+@pytest.mark.parametrize("after", ["removed", "removed long ago", "added again"])
+def test_a_removal_while_a_stream_opens(stack, site, ticket, tmp_path, after):
+    """
+    The record has said that she may, somebody removes her, and this process hears of that before it has the
+    record's answer in hands: the event that would take the ticket from her is the past by then.
+    """
+    alice, rita = site.api("alice"), site.api("rita-held", "requester", tickets=[ticket])
+    rita.sent(ticket, "help")
+    way, path = Holding(stack.env["DATABASE_URL"], b"rita-held"), str(tmp_path / "push.sock")
+    settings = {"DATABASE_URL": way.database, "BELLHOP_PG_TIMEOUT_MS": 15000, "BELLHOP_RING_EVENTS": 16}
+    with Daemon(stack, "push", path, **settings).ready(), open_stream(path, alice, ticket) as staff:
+        read_until(staff, b"event: hello")
+        with open_stream(path, rita, ticket) as stream:
+            assert way.held.wait(DEADLINE)
+            remove(alice, ticket, "rita-held")
+            if after == "added again":
+                put(alice, ticket, "rita-held", "requester")
+            for number in range(20 if after == "removed long ago" else 1):
+                alice.sent(ticket, f"secret {number}")
+            read_until(staff, b"secret 19" if after == "removed long ago" else b"secret 0")
+            way.released.set()
+            if after == "added again":
+                read_until(stream, b"event: hello")
+                alice.sent(ticket, "welcome back")
+                read_until(stream, b"welcome back")
+            else:
+                answer = stream.response()
+                assert answer.status == 403 and b"secret" not in answer.body
+    way.close()
+
+
+def test_another_epoch_asks_again_who_may_listen(breakable, ticket):
+    """The record that was restored knows other people than the one that let them in."""
+    site = breakable.site
+    alice, rita = site.api("alice"), site.api("rita", "requester", tickets=[ticket])
+    added, named = site.api("added", tickets=[]), site.api("named", tickets=[ticket])
+    rita.sent(ticket, "help")
+    put(alice, ticket, "added", "agent")
+    streams = [api.stream(ticket) for api in (rita, added, named, site.api("robot", "service"))]
+    for stream in streams:
+        stream.hello()
+    breakable.sql("UPDATE bellhop.participant SET removed_at = now() WHERE user_id = 'rita' AND ticket_id = %s", ticket)
+    breakable.sql("DELETE FROM bellhop.participant WHERE user_id = 'added' AND ticket_id = %s", ticket)
+    breakable.sql("SELECT bellhop.epoch_bump(epoch) FROM bellhop.deployment")
+    for stream in streams[:2]:
+        stream.wait_named("revoked")
+        assert stream.ended.wait(5)
+    alice.sent(ticket, "hello")
+    for stream in streams[2:]:
+        stream.wait_named("gap")
+        stream.wait_messages(1)
+        stream.close()
+    assert not streams[0].messages and not streams[1].messages

@@ -269,6 +269,47 @@ static void a_removed_user_leaves_at_once(void **state)
 	hub_free(hub);
 }
 
+/* In another epoch seqs count anew, and who had been let in may have to go. */
+static void a_hub_asks_again_who_may_listen(void **state)
+{
+	static const struct hub_person people[] = {
+		{STR("ann"), true}, {STR("bob"), false}, {STR("eve"), true}};
+	struct push_events ticket = {.epoch = 2, .seq = 3, .n = 3, .n_public = 3, .last_public = 3};
+	struct ticket_event removed = push_events_participant(&ticket, REMOVED);
+	struct hub *hub = started(1);
+	static struct listener ann, bob, cid, dan, service;
+
+	(void)state;
+	assert_false(hub_keep(hub)->is_unchecked);
+	hub_restart(hub, 1, 90, 90);
+	assert_false(hub_keep(hub)->is_unchecked);
+	join_as(hub, &ann, STR("ann"));
+	join_as(hub, &bob, STR("bob"));
+	join_as(hub, &cid, STR("cid"));
+	join_as(hub, &dan, STR("dan"));
+	ann.link.is_granted = dan.link.is_granted = true;
+	join(hub, &service, MESSAGE_FOR_STAFF);
+	hub_restart(hub, 2, 3, 3);
+	assert_true(hub_keep(hub)->is_unchecked);
+	hub_check(hub, people, 0);
+	assert_int_equal(ann.revoked, 0);
+	assert_int_equal(bob.revoked, 1);
+	assert_int_equal(cid.revoked, 1);
+	join_as(hub, &bob, STR("bob"));
+	hub_check(hub, people, 3);
+	assert_int_equal(ann.revoked, 1);
+	assert_int_equal(bob.revoked + dan.revoked + service.revoked, 0);
+	join_as(hub, &ann, STR("ann"));
+	ann.link.let_in_at = 90;
+	hub_restart(hub, 2, 3, 3);
+	assert_int_equal(hub_feed(hub, &removed), HUB_FED);
+	assert_int_equal(ann.revoked, 1);
+	hub_leave(&bob.link);
+	hub_leave(&dan.link);
+	hub_leave(&service.link);
+	hub_free(hub);
+}
+
 /* The hub was behind what the user was let in by: the removal is history, and shown as that. */
 static void a_removal_of_before_is_history(void **state)
 {
@@ -361,6 +402,7 @@ int main(void)
 		cmocka_unit_test(a_lagging_link_gets_its_event_again),
 		cmocka_unit_test(notes_move_a_public_link_unseen),
 		cmocka_unit_test(a_removed_user_leaves_at_once),
+		cmocka_unit_test(a_hub_asks_again_who_may_listen),
 		cmocka_unit_test(a_removal_of_before_is_history),
 		cmocka_unit_test(a_hub_tells_who_was_removed_lately),
 		cmocka_unit_test(notices_go_to_all_links),
