@@ -486,11 +486,23 @@ local function count_excess(ticket, window)
 	return removed, bytes
 end
 
+-- Does an edit still tell the text of a message that the record has erased?
+local function tells_erased(ticket, first)
+	for _, entry in ipairs(redis.call('XRANGE', ticket.chat, '-', '+')) do
+		local fields = fields_of(entry)
+		if fields.kind == 'e' and fields.content and
+				(tonumber(fields.target) or 0) < first then
+			return true
+		end
+	end
+	return false
+end
+
 -- trim(chat meta who; committed, events, age_ms, bytes, min, idle_ms, first)
 -- [removed, 1 if the whole ticket was dropped]. Nothing above `committed`, what PostgreSQL is known
 -- to hold, is touched; an idle ticket goes only if its tail is exactly that, and so does one of which
--- nothing is left at or above `first`, the oldest event that the record has kept. Older archivers say
--- nothing of `first`.
+-- nothing is left at or above `first`, the oldest event that the record has kept, or that still tells a
+-- text from below it: it is loaded anew when it is wanted. Older archivers say nothing of `first`.
 local function trim(keys, args)
 	check_keys(keys, 3)
 	local now = now_ms()
@@ -508,10 +520,17 @@ local function trim(keys, args)
 		return {0, 0}
 	end
 	local used = tonumber(redis.call('HGET', ticket.meta, 'used') or '0') or 0
-	if ticket.last_seq == window.committed and
-			(now - used > idle_ms or window.first > ticket.last_seq) then
-		redis.call('DEL', ticket.chat, ticket.meta, ticket.who)
-		return {ticket.length, 1}
+	local kept = tonumber(redis.call('HGET', ticket.meta, 'kept') or '1') or 1
+	if ticket.last_seq == window.committed then
+		if now - used > idle_ms or window.first > ticket.last_seq or
+				window.first > kept and tells_erased(ticket, window.first) then
+			redis.call('DEL', ticket.chat, ticket.meta, ticket.who)
+			return {ticket.length, 1}
+		end
+		-- Not to be looked through again for the same.
+		if window.first > kept then
+			redis.call('HSET', ticket.meta, 'kept', args[7])
+		end
 	end
 	local removed, bytes = count_excess(ticket, window)
 	if removed > 0 then

@@ -61,8 +61,14 @@ void ring_restart(struct ring *ring, int64_t last)
 
 void ring_forget(struct ring *ring, int64_t seq)
 {
-	while (ring->count > 0 && ring_first(ring) < seq)
-		ring_drop_oldest(ring);
+	for (int64_t told = ring->last; told >= ring_first(ring); told--) {
+		const struct ticket_event *event = ring_item(ring, told)->event;
+
+		if (told >= seq && (message_seq(event) >= seq || event->content.p == NULL))
+			continue;
+		while (ring_first(ring) <= told)
+			ring_drop_oldest(ring);
+	}
 }
 
 void ring_free(struct ring *ring)

@@ -19,7 +19,10 @@ void ring_free(struct ring *ring);
 /* Empties it: the next event to be appended is last + 1. */
 void ring_restart(struct ring *ring, int64_t last);
 
-/* Lets go of all events below `seq`. */
+/*
+ * Lets go of all events below `seq`, and of those up to the last that tells the text of a message from
+ * there.
+ */
 void ring_forget(struct ring *ring, int64_t seq);
 
 /* seq of the newest event that was appended, or what ring_restart() was told. */

@@ -449,6 +449,18 @@ def test_trim_takes_what_the_record_has_erased(long_ticket):
     assert trim(long_ticket, 300, first=301) == [10, 1], "nothing is left"
 
 
+def test_trim_drops_a_stream_that_tells_what_was_erased(r):
+    """An edit of a message that is gone holds its text: the stream is loaded anew from the record."""
+    edit = {"kind": "e", "target": 2, "n": 3, "n_public": 3, "rev": 2}
+    load(r, [*(event(seq) for seq in (1, 2, 3)), event(4, **edit), event(5, **edit, content=None)])
+    assert trim(r, 5, first=2) == [1, 0]
+    assert trim(r, 4, first=3) == [1, 0], "its tail is not what was committed"
+    assert trim(r, 5, first=3) == [3, 1]
+    load(r, [event(3), event(4, **edit, content=None), event(5, **edit, content=None)])
+    assert trim(r, 5, first=3) == [0, 0]
+    assert r.hget(META, "kept") == "3"
+
+
 def test_an_older_archiver_says_nothing_of_what_was_erased(long_ticket):
     arguments = (300, 120, 10**12, 10**9, 50, 10**9)
     assert long_ticket.fcall("bellhop_2_trim", 3, *KEYS, *arguments) == [180, 0]

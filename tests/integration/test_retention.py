@@ -277,6 +277,38 @@ def test_what_outlives_its_message(stack, site, ticket):
     check(stack, ticket)
 
 
+def test_an_edit_that_outlives_its_message_forgets_its_text(stack, site, ticket):
+    """Wherever it was kept: in the ring of a stream that is open, and in Redis."""
+    alice = site.api("alice")
+    with alice.stream(ticket) as stream:
+        stream.hello()
+        for text in ("one", "two"):
+            alice.sent(ticket, text)
+        for text in ("uno", "eins"):
+            answer = alice.call("PATCH", f"/v1/tickets/{ticket}/messages/1", json={"content": text})
+            assert answer.status_code == 200, answer.text
+        stream.wait(lambda s: len(s.named("message-edited")) == 2, "the edits")
+        age(stack, ticket, 100, 3)
+        purge(stack, "--older-than", "90d")
+        epoch = alice.page(ticket)["cursor"].split(".")[0]
+        for begin in ({"cursor": f"{epoch}.3"}, {"since": 0}):
+            edit = alice.poll(ticket, **begin, wait=0)["events"][-1]
+            assert (edit["event"], edit["data"]["event_seq"]) == ("message-edited", 4)
+            assert edit["data"]["content"] is None
+        stored = [b"".join(s for pair in fields.items() for s in pair) for fields in stream_of(stack, ticket)]
+        assert not any(b"eins" in fields for fields in stored), stored
+        alice.sent(ticket, "three")
+        stream.wait_messages(3)
+    check(stack, ticket)
+
+
+def stream_of(stack, ticket):
+    """The fields of the events in Redis."""
+    r = stack.redis()
+    keys = r.keys(f"bellhop:*:chat:{ticket}")
+    return [fields for _, fields in r.xrange(keys[0])] if keys else []
+
+
 def test_a_process_that_remembers_tells_nothing_of_what_was_erased(stack, site, ticket):
     """The stream that is open keeps the ticket's ring of events in push alive."""
     alice, rita = site.api("alice"), site.api("rita", "requester", tickets=[ticket])

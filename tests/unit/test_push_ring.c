@@ -140,6 +140,32 @@ static void a_deletion_takes_the_content_out(void **state)
 	ring_free(ring);
 }
 
+/* Events 1 to 4, of which 3 is an edit of 1: once 1 is erased no place but the record knows its text. */
+static void what_tells_an_erased_text_is_let_go_of(void **state)
+{
+	struct push_events ticket = {.epoch = 1};
+	struct ring *ring = ring_new(16, 1 << 20);
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct ticket_event event = push_events_next(&ticket, false);
+
+		if (event.seq == 3) {
+			event.kind = EVENT_EDIT;
+			event.target = 1;
+		}
+		assert_int_equal(ring_append(ring, &event), 0);
+	}
+	ring_forget(ring, 1);
+	assert_int_equal(ring_first(ring), 1);
+	ring_forget(ring, 2);
+	assert_int_equal(ring_first(ring), 4);
+	ring_forget(ring, 9);
+	assert_int_equal(ring_first(ring), 5);
+	assert_int_equal(ring_last(ring), 4);
+	ring_free(ring);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +174,7 @@ int main(void)
 		cmocka_unit_test(bytes_are_bounded_but_the_newest_stays),
 		cmocka_unit_test(a_frame_is_made_once_for_each_viewer),
 		cmocka_unit_test(a_deletion_takes_the_content_out),
+		cmocka_unit_test(what_tells_an_erased_text_is_let_go_of),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
