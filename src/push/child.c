@@ -17,6 +17,7 @@
 #include "push/chase.h"
 #include "push/fcgi_conn.h"
 #include "push/hubs.h"
+#include "push/leases.h"
 #include "push/listen.h"
 #include "push/live.h"
 #include "push/opening.h"
@@ -338,10 +339,11 @@ static int make_hubs(struct child *child, struct buf *error)
 	if (push->chase != NULL)
 		push->tail = tail_new(push->base, push->stores, push->chase);
 	push->restore = restore_new(push->stores);
+	push->leases = leases_new(push->base, push->turn, push->stores);
 	push->subscribers = subscribers_new(push);
 	push->revoked = revoked_new(push->base, push->stores, on_revoked, child);
-	return push->tail == NULL || push->restore == NULL || push->subscribers == NULL ||
-			       push->revoked == NULL
+	return push->tail == NULL || push->restore == NULL || push->leases == NULL ||
+			       push->subscribers == NULL || push->revoked == NULL
 		       ? -1
 		       : 0;
 }
@@ -422,6 +424,7 @@ static void child_unmake(struct child *child)
 	hubs_free(push->hubs);
 	tail_free(push->tail);
 	live_free(push->live);
+	leases_free(push->leases);
 	chase_free(child->push.chase);
 	restore_free(push->restore);
 	revoked_free(push->revoked);

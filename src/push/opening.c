@@ -32,6 +32,7 @@ enum { ROUTE_STREAM, ROUTE_POLL };
 enum {
 	WINDOW_INIT_COUNT = 1000, /* events looked through for the newest messages */
 	ASK_MAX = 3,		  /* for facts that are not older than what the hub remembers */
+	POLL_PRESENT_MS = 15000,  /* a poll's user counts as there for so long beyond its wait */
 };
 
 static const struct route routes[] = {
@@ -234,6 +235,7 @@ static int opening_subscribe(struct opening *opening, struct hub *hub,
 		.hello = &hello,
 		.starts = &start,
 		.n_starts = 1,
+		.present_ms = opening->wait_ms + POLL_PRESENT_MS,
 	};
 
 	if (opts.out == NULL)

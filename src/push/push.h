@@ -10,6 +10,7 @@ struct event_base;
 struct chase;
 struct fcgi_server;
 struct hubs;
+struct leases;
 struct revoked;
 struct live;
 struct restore;
@@ -32,7 +33,8 @@ struct push {
 	struct fcgi_server *server;
 	struct stores *stores;
 	struct hubs *hubs;
-	struct live *live; /* what may be lost */
+	struct leases *leases; /* who is there */
+	struct live *live;     /* what may be lost */
 	struct tail *tail;
 	struct chase *chase;
 	struct restore *restore;

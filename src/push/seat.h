@@ -14,6 +14,7 @@
 
 struct frame;
 struct identity;
+struct lease;
 struct push;
 struct replay;
 struct seat;
@@ -55,9 +56,10 @@ struct seat {
 	struct replay *replay;
 	const struct seat_ops *ops;
 	void *taker;
-	uint64_t key; /* of the ticket in cursors */
-	bool is_void; /* what the client knew is of another epoch, and it was not told yet */
-	int64_t due;  /* it has not caught up before it was given that; 0 once it was */
+	struct lease *lease; /* the taker's: says that its user looks at the ticket */
+	uint64_t key;	     /* of the ticket in cursors */
+	bool is_void;	     /* what the client knew is of another epoch, and it was not told yet */
+	int64_t due;	     /* it has not caught up before it was given that; 0 once it was */
 };
 
 TAILQ_HEAD(seat_list, seat);

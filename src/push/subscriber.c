@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "push/frame.h"
+#include "push/leases.h"
 #include "push/push.h"
 #include "push/revoked.h"
 #include "push/stores.h"
@@ -50,12 +51,14 @@ struct subscriber {
 	struct seat_list seats; /* in the order of their keys */
 	struct seat_list left;	/* those who left it, until it ends */
 	struct user_member member;
+	struct lease *lease; /* says that its user is there */
 	enum mode mode;
 	bool is_many;	/* its cursors name tickets */
 	bool is_warned; /* that the token ends soon */
 	bool is_ended;
 	int64_t started_ms;
-	int64_t began_us; /* wall clock */
+	int64_t began_us;   /* wall clock */
+	int64_t present_ms; /* so long from its beginning a poll says so */
 	int64_t events;
 };
 
@@ -111,6 +114,38 @@ static void log_end(const struct subscriber *sub, const char *reason)
 		 LOG_INT("duration_ms", clock_mono_ms() - sub->started_ms));
 }
 
+/* ---- who is there ---- */
+
+/* For how long the user still counts as there: a page loads again, a poll is asked again. */
+static int64_t linger_ms(const struct subscriber *sub)
+{
+	int64_t left_ms = sub->started_ms + sub->present_ms - clock_mono_ms();
+
+	if (sub->out->is_stream)
+		return LEASES_LINGER_MS;
+	return left_ms > 0 ? left_ms : 0;
+}
+
+static void subscriber_appear(struct subscriber *sub)
+{
+	struct leases *leases = sub->push->leases;
+	struct seat *seat;
+
+	sub->lease = leases_enter(leases, (struct str){0}, sub->who.user_id);
+	TAILQ_FOREACH(seat, &sub->seats, entry)
+		seat->lease = leases_enter(leases, hub_ticket(seat->link.hub), sub->who.user_id);
+}
+
+static void subscriber_vanish(struct subscriber *sub)
+{
+	struct leases *leases = sub->push->leases;
+	struct seat *seat;
+
+	TAILQ_FOREACH(seat, &sub->seats, entry)
+		leases_leave(leases, seat->lease, linger_ms(sub));
+	leases_leave(leases, sub->lease, linger_ms(sub));
+}
+
 /* Leaves everything. What still stands on it is freed at the end of the turn. */
 static void subscriber_end(struct subscriber *sub, const char *reason)
 {
@@ -120,6 +155,7 @@ static void subscriber_end(struct subscriber *sub, const char *reason)
 		return;
 	sub->is_ended = true;
 	log_end(sub, reason);
+	subscriber_vanish(sub);
 	TAILQ_FOREACH(seat, &sub->seats, entry)
 		seat_leave(seat);
 	users_leave(sub->push->subscribers->users, &sub->member);
@@ -356,6 +392,7 @@ static void on_revoked(struct seat *seat)
 	frame_unref(frame);
 	if (sub->is_ended)
 		return;
+	leases_leave(sub->push->leases, seat->lease, 0);
 	seat_leave(seat);
 	TAILQ_REMOVE(&sub->seats, seat, entry);
 	TAILQ_INSERT_TAIL(&sub->left, seat, entry);
@@ -555,12 +592,14 @@ int subscriber_begin(struct push *push, const struct subscriber_opts *opts)
 	sub->who = *opts->who;
 	*opts->who = (struct identity){0};
 	sub->started_ms = clock_mono_ms();
+	sub->present_ms = opts->present_ms;
 	sub->began_us = clock_real_us();
 	sub->mode = opts->hello->mode;
 	fcgi_conn_own(sub->conn, &owner_ops, sub);
 	TAILQ_INSERT_TAIL(&push->subscribers->list, sub, entry);
 	push->subscribers->count++;
 	subscriber_sit(sub, opts);
+	subscriber_appear(sub);
 	subscriber_greet(sub, opts);
 	/* The list may have grown since it was looked at, while the stores were asked. */
 	check_revoked(sub);

@@ -49,8 +49,9 @@ struct subscriber_opts {
 	size_t n_starts;		 /* 0 only with has_inbox, at most CURSOR_PLACES_MAX */
 	const struct str *refused;	 /* tickets that are answered with `revoked` */
 	size_t n_refused;
-	bool is_many;	/* its cursors name the tickets */
-	bool has_inbox; /* it listens to its user's inbox, too */
+	bool is_many;	    /* its cursors name the tickets */
+	bool has_inbox;	    /* it listens to its user's inbox, too */
+	int64_t present_ms; /* of a poll: its user counts as there for so long from now on */
 };
 
 /*

@@ -2,10 +2,26 @@
 """Who is there: what clients say of themselves, who may know, last seen, and who looks at a ticket."""
 
 import itertools
+import json
 import secrets
+import time
 
 import pytest
-from client import check_problem, until, wait_for
+from client import check_problem, wait_for
+from conftest import running_stack
+
+
+
+def until(call, condition, what, deadline=20):
+    answers = []
+
+    def met():
+        answers[:] = [call()]
+        return condition(answers[0])
+
+    wait_for(met, what, deadline)
+    return answers[0]
+
 
 USERS = itertools.count(1)
 SHARDS = range(16)
@@ -205,3 +221,147 @@ class TestRedisAway:
         finally:
             breakable.start()
         until(lambda: status(me, ann), lambda found: found == "offline", "redis")
+
+
+GRACE = 10  # seconds that a page may take to load again
+
+
+class TestStreams:
+    def test_online_with_the_first_offline_after_the_last(self, site, user, ticket):
+        ann, me = user(), site.api("alice")
+        with site.api(ann).stream(ticket) as first:
+            first.hello()
+            until(lambda: status(me, ann), lambda found: found == "online", "online")
+            assert roster(me, ticket) == {ann: "online"}
+            with site.api(ann).stream(f"{ticket}-b") as second:
+                second.hello()
+                until(lambda: roster(me, f"{ticket}-b"), lambda found: found == {ann: "online"}, "the roster")
+                first.close()
+                left_at = time.monotonic()
+                until(lambda: roster(me, ticket), lambda found: found == {}, "the end of the roster", 20)
+                assert time.monotonic() - left_at > GRACE - 1
+                assert status(me, ann) == "online"
+        left_at = time.monotonic()
+        found = until(lambda: states(me, ann)[ann], lambda one: one["status"] == "offline", "offline", 20)
+        assert GRACE - 1 < time.monotonic() - left_at < GRACE + 5
+        assert found["last_seen"] is not None
+
+    def test_a_page_that_loads_again_never_goes(self, stack, site, user, ticket):
+        ann = user()
+        pubsub = stack.redis().pubsub(ignore_subscribe_messages=True)
+        pubsub.subscribe("bellhop:system", f"bellhop:live:{ticket}")
+        told = []
+        for _ in range(3):
+            with site.api(ann).stream(ticket) as stream:
+                stream.hello()
+                until(lambda: roster(site.api("alice"), ticket), lambda found: ann in found, "the roster")
+        with site.api(ann).stream(ticket) as stream:
+            stream.hello()
+            end = time.monotonic() + GRACE + 3
+            while time.monotonic() < end:
+                message = pubsub.get_message(timeout=0.5)
+                if message and ann in message["data"].decode():
+                    told.append(json.loads(message["data"])["status"])
+        assert told == ["online", "online"], "once for all, once for the ticket"
+        pubsub.close()
+
+    def test_a_poll_counts_for_its_wait_and_fifteen_seconds(self, site, user, ticket):
+        ann, me = user(), site.api("alice")
+        asked_at = time.monotonic()
+        site.api(ann).poll(ticket, wait=0)
+        until(lambda: status(me, ann), lambda found: found == "online", "online")
+        assert roster(me, ticket) == {ann: "online"}
+        until(lambda: status(me, ann), lambda found: found == "offline", "offline", 30)
+        assert 14 < time.monotonic() - asked_at < 20
+        assert roster(me, ticket) == {}
+
+    def test_away_counts_more_than_a_stream(self, site, user, ticket):
+        ann, me = user(), site.api("alice")
+        with site.api(ann).stream(ticket) as stream:
+            stream.hello()
+            until(lambda: status(me, ann), lambda found: found == "online", "online")
+            say(site.api(ann), "away")
+            assert status(me, ann) == "away" and roster(me, ticket) == {ann: "away"}
+            say(site.api(ann), "offline")
+            assert status(me, ann) == "online"
+
+    def test_whoever_is_removed_is_gone_at_once(self, site, user, ticket):
+        rita, me = user(), site.api("alice")
+        requester = site.api(rita, "requester", tickets=[ticket])
+        requester.sent(ticket, "hello")
+        with requester.stream(ticket) as stream:
+            stream.hello()
+            until(lambda: roster(me, ticket), lambda found: rita in found, "the roster")
+            assert me.call("DELETE", f"/v1/tickets/{ticket}/participants/{rita}").status_code == 204
+            until(lambda: roster(me, ticket), lambda found: rita not in found, "the end", 3)
+
+    def test_redis_comes_back_empty(self, breakable, user, ticket):
+        site, ann = breakable.site, user()
+        me = site.api("alice")
+        with site.api(ann).stream(ticket) as stream:
+            stream.hello()
+            until(lambda: status(me, ann), lambda found: found == "online", "online")
+            breakable.redis().flushall()
+            until(lambda: status(me, ann), lambda found: found == "online", "online again")
+            until(lambda: roster(me, ticket), lambda found: found == {ann: "online"}, "the roster again")
+            breakable.kill("redis")
+            breakable.wipe("redis")
+            breakable.start()
+            until(lambda: status(me, ann), lambda found: found == "online", "online again")
+
+
+@pytest.fixture(scope="module")
+def two_pushes(request):
+    yield from running_stack(request, pushes=2)
+
+
+@pytest.fixture
+def pair(two_pushes):
+    return two_pushes.start()
+
+
+def tickets_of_both(stack, ticket):
+    """Tickets whose streams go to one push process and to the other."""
+    found = {}
+    for number in itertools.count():
+        name = f"{ticket}-{number}"
+        before = {push: stack.log(push).count("poll ended") for push in ("push", "push2")}
+        stack.site.api("alice").poll(name, wait=0)
+        wait_for(
+            lambda: [p for p in before if stack.log(p).count("poll ended") > before[p]], "the poll's log line"
+        )
+        for push in before:
+            if stack.log(push).count("poll ended") > before[push]:
+                found.setdefault(push, name)
+        if len(found) == 2:
+            return found["push"], found["push2"]
+
+
+class TestTwoProcesses:
+    def test_online_while_either_has_a_stream(self, pair, user, ticket):
+        one, two = tickets_of_both(pair, ticket)
+        ann, me = user(), pair.site.api("alice")
+        with pair.site.api(ann).stream(one) as first, pair.site.api(ann).stream(two) as second:
+            first.hello(), second.hello()
+            until(lambda: (roster(me, one), roster(me, two)), lambda found: ann in found[0] and ann in found[1], "both")
+            first.close()
+            until(lambda: roster(me, one), lambda found: ann not in found, "the end of one", 20)
+            assert status(me, ann) == "online" and ann in roster(me, two)
+            second.close()
+            until(lambda: status(me, ann), lambda found: found == "offline", "offline", 20)
+
+    def test_a_killed_process_is_forgotten_within_one_lease(self, pair, user, ticket):
+        one, two = tickets_of_both(pair, ticket)
+        both, lost, me = user(), user(), pair.site.api("alice")
+        streams = [pair.site.api(both).stream(one), pair.site.api(both).stream(two), pair.site.api(lost).stream(two)]
+        for stream in streams:
+            stream.hello()
+        until(lambda: set(roster(me, two)), lambda found: {both, lost} <= found, "the roster")
+        pair.kill("push2")
+        killed_at = time.monotonic()
+        found = until(lambda: states(me, lost)[lost], lambda one: one["status"] == "offline", "offline", 45)
+        assert time.monotonic() - killed_at < 33 and found["last_seen"] is not None
+        until(lambda: roster(me, two), lambda left: not {both, lost} & set(left), "the end of the roster", 5)
+        assert status(me, both) == "online"
+        for stream in streams:
+            stream.close()
