@@ -41,6 +41,9 @@ struct importing {
 	int64_t from;
 	int64_t bytes;
 	int64_t tickets;
+	/* Those of the batch, each once as long as its lines are together. */
+	char names[BATCH_LINES][IDS_TICKET_MAX + 1];
+	size_t nnames;
 };
 
 /* Redis may have a ticket as it was before; whoever reads next loads it again. */
@@ -62,32 +65,65 @@ static int forget_batch(struct importing *m)
 	return status;
 }
 
-static int write_batch(struct importing *m)
+static int begin_batch(struct importing *m)
 {
+	struct str tickets[BATCH_LINES];
 	struct pg_stmt stmt;
 	PGresult *result;
-	struct str ticket;
-	int64_t seq;
+
+	for (size_t i = 0; i < m->nnames; i++)
+		tickets[i] = str_of(m->names[i]);
+	record_copy_put_begin(&stmt, tickets, m->nnames);
+	result = stores_ask(&m->stores, &stmt);
+	PQclear(result);
+	return result != NULL ? 0 : -1;
+}
+
+/* 1 if somebody was in between, and nothing was done; 0, or -1 after reporting. */
+static int try_batch(struct importing *m)
+{
+	struct record_imported imported;
+	struct pg_stmt stmt;
+	PGresult *result;
 	int status = -1;
 
-	if (m->nlines == 0)
-		return 0;
-	buf_putc(&m->lines, ']');
 	record_copy_put_import(&stmt, buf_str(&m->lines));
 	result = stores_ask(&m->stores, &stmt);
 	if (result == NULL)
 		return -1;
-	if (record_copy_parse_import(result, &ticket, &seq) != 0)
+	if (record_copy_parse_import(result, &imported) != 0)
 		stores_odd(&m->stores, "PostgreSQL");
-	else if (ticket.p != NULL)
+	else if (imported.is_moved)
+		status = 1;
+	else if (imported.ticket.p != NULL)
 		command_fail(m->stores.in, "ticket %.*s has another event %lld here",
-			     STR_ARG(ticket), (long long)seq);
+			     STR_ARG(imported.ticket), (long long)imported.seq);
 	else
-		status = forget_batch(m);
+		status = 0;
 	PQclear(result);
+	return status;
+}
+
+static int write_batch(struct importing *m)
+{
+	enum { ATTEMPTS = 20 };
+	int status;
+
+	if (m->nlines == 0)
+		return 0;
+	buf_putc(&m->lines, ']');
+	status = begin_batch(m) == 0 ? 1 : -1;
+	for (int i = 0; i < ATTEMPTS && status == 1; i++)
+		status = try_batch(m);
+	if (status == 1) {
+		command_fail(m->stores.in, "others write to these tickets all the time");
+		status = -1;
+	}
+	if (status == 0)
+		status = forget_batch(m);
 	buf_reset(&m->lines);
 	buf_reset(&m->forget);
-	m->nlines = m->nforget = 0;
+	m->nlines = m->nforget = m->nnames = 0;
 	progress_set(&m->progress, m->bytes);
 	return status;
 }
@@ -131,6 +167,16 @@ static int take_head(struct importing *m, const struct json_read_value *root)
 	return version == 1 ? 0 : bad_line(m, "a newer bellhop wrote this");
 }
 
+/* Notes the ticket of a line. A batch of which each line is of another one is full by its lines. */
+static void note_ticket(struct importing *m, struct str ticket)
+{
+	if (m->nnames > 0 && str_eq_c(ticket, m->names[m->nnames - 1]))
+		return;
+	snprintf(m->names[m->nnames], sizeof(m->names[0]), "%.*s", STR_ARG(ticket));
+	m->nnames++;
+	m->nforget += upkeep_put_forget(&m->forget, &m->stores.keys, ticket);
+}
+
 static int take_row(struct importing *m, const struct json_read_value *root, struct str line)
 {
 	struct str type = member(root, "type");
@@ -140,12 +186,10 @@ static int take_row(struct importing *m, const struct json_read_value *root, str
 		return bad_line(m, "of an unknown type");
 	if (!ids_is_ticket(ticket))
 		return bad_line(m, "without a ticket id");
-	if (str_eq_c(type, "ticket")) {
-		m->nforget += upkeep_put_forget(&m->forget, &m->stores.keys, ticket);
-		m->tickets++;
-	}
+	m->tickets += str_eq_c(type, "ticket");
 	if (m->nlines == 0)
 		m->batch_line = m->line;
+	note_ticket(m, ticket);
 	buf_putc(&m->lines, m->nlines++ == 0 ? '[' : ',');
 	buf_put(&m->lines, line.p, line.n);
 	return m->nlines >= BATCH_LINES || m->lines.len >= BATCH_BYTES ? write_batch(m) : 0;

@@ -306,64 +306,112 @@ int record_copy_parse_row(const PGresult *result, bool *is_there_r, struct str *
 #define WITH_CONTENT                                     \
 	"l.j || jsonb_build_object('content', '\\x' || " \
 	"encode(convert_to(l.j->>'content', 'UTF8'), 'hex'))"
-#define UNLESS_CLASH " NOT EXISTS (SELECT FROM clash)"
+#define UNLESS_STOPPED " NOT (SELECT it FROM stop)"
+#define UNLESS_ERASED                                                           \
+	" AND NOT EXISTS (SELECT FROM locked k WHERE k.ticket_id = r.ticket_id" \
+	" AND k.last_seq > 0 AND r.seq < k.first_seq)"
 
-/* Of several lines about one row the last one counts. A deletion that was made here is not undone. */
+/* Numbers are given by whoever holds a ticket's row: so it has to be there before anything is imported. */
+static const struct pg_query query_begin = {
+	.name = "copy_begin",
+	.sql = "INSERT INTO bellhop.ticket (ticket_id) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING",
+	.is_write = true,
+};
+
+void record_copy_put_begin(struct pg_stmt *stmt, const struct str *tickets, size_t n)
+{
+	pg_stmt_init(stmt, &query_begin);
+	pg_stmt_text_array(stmt, tickets, n);
+}
+
+/*
+ * Of several lines about one row the last one counts. A deletion that was made here is not undone, nor is
+ * what retention has erased here brought back.
+ *
+ * The rows of the tickets are locked and say what is so now; all else is read as of the beginning of the
+ * statement. Where somebody was in between who may have taken a number that is wanted, or deleted what has
+ * former texts, nothing is done (moved).
+ *
+ * The ticket's row follows its events batch by batch (last, first, card), and not only when its own line
+ * comes (whole): so that whoever sends meanwhile gets a number that is free.
+ */
 static const struct pg_query query_import = {
 	.name = "copy_import",
 	.sql = "WITH l AS MATERIALIZED (SELECT x.j, x.j->>'type' AS type, x.i"
 	       "  FROM jsonb_array_elements($1::text::jsonb) WITH ORDINALITY x(j, i)),"
+	       " locked AS MATERIALIZED (SELECT t.* FROM bellhop.ticket t WHERE t.ticket_id IN"
+	       "  (SELECT l.j->>'ticket_id' FROM l) ORDER BY t.ticket_id FOR NO KEY UPDATE OF t),"
 	       " e AS MATERIALIZED (SELECT DISTINCT ON (r.ticket_id, r.seq) r.*" ROWS(
-		       "event",
-		       WITH_CONTENT) " ORDER BY r.ticket_id, r.seq, l.i DESC),"
-				     " clash AS MATERIALIZED (SELECT e.ticket_id, e.seq FROM e"
-				     "  CROSS JOIN LATERAL (SELECT * FROM bellhop.event x WHERE x.ticket_id = e.ticket_id"
-				     "   AND x.seq = e.seq LIMIT 1) o"
-				     "  WHERE (o.kind, o.n, o.n_public, o.sender_id, o.uid, o.target) IS DISTINCT FROM"
-				     "  (e.kind, e.n, e.n_public, e.sender_id, e.uid, e.target) LIMIT 1),"
-				     " event_in AS (INSERT INTO bellhop.event AS o SELECT e.* FROM e WHERE" UNLESS_CLASH
-				     "  ON CONFLICT (ticket_id, seq) DO UPDATE SET rev = excluded.rev,"
-				     "  content = excluded.content, digest = excluded.digest,"
-				     "  edited_at = excluded.edited_at, deleted_at = excluded.deleted_at,"
-				     "  deleted_by = excluded.deleted_by WHERE o.deleted_at IS NULL"
-				     "  AND (excluded.rev > o.rev OR excluded.deleted_at IS NOT NULL)),"
-				     " revision_out AS (DELETE FROM bellhop.revision v USING e WHERE" UNLESS_CLASH
-				     "  AND e.deleted_at IS NOT NULL AND v.ticket_id = e.ticket_id AND v.seq = e.seq),"
-				     " revision_in AS (INSERT INTO bellhop.revision SELECT r.*" ROWS(
-					     "revision",
-					     WITH_CONTENT) " AND" UNLESS_CLASH
-							   "  AND NOT EXISTS (SELECT FROM bellhop.event o WHERE o.ticket_id = r.ticket_id"
-							   "   AND o.seq = r.seq AND o.deleted_at IS NOT NULL)"
-							   "  AND NOT EXISTS (SELECT FROM e WHERE e.ticket_id = r.ticket_id"
-							   "   AND e.seq = r.seq AND e.deleted_at IS NOT NULL) ON CONFLICT DO NOTHING),"
-							   " participant_in AS (INSERT INTO bellhop.participant SELECT r.*" ROWS(
-								   "participant",
-								   "l.j") " AND" UNLESS_CLASH
-									  " ON CONFLICT DO NOTHING),"
-									  " receipt_in AS (INSERT INTO bellhop.receipt AS o (ticket_id, user_id, seq, n,"
-									  "  n_public, read_at, public_seq, public_at)"
-									  "  SELECT DISTINCT ON (r.ticket_id, r.user_id) r.ticket_id, r.user_id, r.seq, r.n,"
-									  "  r.n_public, r.read_at, coalesce(r.public_seq, 0), r.public_at" ROWS(
-										  "receipt",
-										  "l.j") " AND" UNLESS_CLASH
-											 "  ORDER BY r.ticket_id, r.user_id, r.seq DESC"
-											 "  ON CONFLICT (ticket_id, user_id) DO UPDATE SET seq = excluded.seq, n = excluded.n,"
-											 "  n_public = excluded.n_public, read_at = excluded.read_at,"
-											 "  public_seq = excluded.public_seq, public_at = excluded.public_at"
-											 "  WHERE o.seq < excluded.seq),"
-											 " ticket_in AS (INSERT INTO bellhop.ticket AS o SELECT r.*" ROWS(
-												 "ticket",
-												 "l.j") " AND" UNLESS_CLASH
-													"  ON CONFLICT (ticket_id) DO UPDATE SET"
-													"  last_seq = excluded.last_seq, last_public = excluded.last_public,"
-													"  n = excluded.n, n_public = excluded.n_public,"
-													"  first_seq = least(o.first_seq, excluded.first_seq),"
-													"  first_n = least(o.first_n, excluded.first_n),"
-													"  first_n_public = least(o.first_n_public, excluded.first_n_public),"
-													"  updated_at = excluded.updated_at, hold = o.hold OR excluded.hold,"
-													"  status = excluded.status, title = excluded.title"
-													"  WHERE o.last_seq < excluded.last_seq)"
-													" SELECT (SELECT ticket_id FROM clash), (SELECT seq FROM clash)",
+		       "event", WITH_CONTENT) UNLESS_ERASED
+	"  ORDER BY r.ticket_id, r.seq, l.i DESC),"
+	" v AS MATERIALIZED (SELECT r.*" ROWS("revision", WITH_CONTENT) UNLESS_ERASED
+	"  AND NOT EXISTS (SELECT FROM bellhop.revision o WHERE o.ticket_id = r.ticket_id"
+	"   AND o.seq = r.seq AND o.rev = r.rev)"
+	"  AND NOT EXISTS (SELECT FROM bellhop.event o WHERE o.ticket_id = r.ticket_id"
+	"   AND o.seq = r.seq AND o.deleted_at IS NOT NULL)"
+	"  AND NOT EXISTS (SELECT FROM e WHERE e.ticket_id = r.ticket_id"
+	"   AND e.seq = r.seq AND e.deleted_at IS NOT NULL)),"
+	" clash AS MATERIALIZED (SELECT e.ticket_id, e.seq FROM e"
+	"  CROSS JOIN LATERAL (SELECT * FROM bellhop.event x WHERE x.ticket_id = e.ticket_id"
+	"   AND x.seq = e.seq LIMIT 1) o"
+	"  WHERE (o.kind, o.n, o.n_public, o.sender_id, o.uid, o.target) IS DISTINCT FROM"
+	"  (e.kind, e.n, e.n_public, e.sender_id, e.uid, e.target)"
+	"  ORDER BY e.ticket_id, e.seq LIMIT 1),"
+	" moved AS MATERIALIZED (SELECT EXISTS (SELECT FROM locked k"
+	"  JOIN bellhop.ticket t ON t.ticket_id = k.ticket_id AND t.last_seq <> k.last_seq"
+	"  WHERE EXISTS (SELECT FROM e WHERE e.ticket_id = k.ticket_id AND e.seq > t.last_seq)"
+	"  OR EXISTS (SELECT FROM v WHERE v.ticket_id = k.ticket_id)) AS it),"
+	" stop AS MATERIALIZED (SELECT moved.it OR EXISTS (SELECT FROM clash) AS it FROM moved),"
+	" event_in AS (INSERT INTO bellhop.event AS o SELECT e.* FROM e WHERE" UNLESS_STOPPED
+	"  ON CONFLICT (ticket_id, seq) DO UPDATE SET rev = excluded.rev,"
+	"  content = excluded.content, digest = excluded.digest,"
+	"  edited_at = excluded.edited_at, deleted_at = excluded.deleted_at,"
+	"  deleted_by = excluded.deleted_by WHERE o.deleted_at IS NULL"
+	"  AND (excluded.rev > o.rev OR excluded.deleted_at IS NOT NULL)),"
+	" revision_out AS (DELETE FROM bellhop.revision o USING e WHERE" UNLESS_STOPPED
+	"  AND e.deleted_at IS NOT NULL AND o.ticket_id = e.ticket_id AND o.seq = e.seq),"
+	" revision_in AS (INSERT INTO bellhop.revision SELECT v.* FROM v WHERE" UNLESS_STOPPED
+	"  ON CONFLICT DO NOTHING),"
+	" participant_in AS (INSERT INTO bellhop.participant SELECT r.*" ROWS(
+		"participant",
+		"l.j") "  AND" UNLESS_STOPPED " ON CONFLICT DO NOTHING),"
+		       " receipt_in AS (INSERT INTO bellhop.receipt AS o"
+		       "  SELECT DISTINCT ON (r.ticket_id, r.user_id) r.*" ROWS(
+			       "receipt",
+			       "l.j") "  AND" UNLESS_STOPPED
+				      "  ORDER BY r.ticket_id, r.user_id, r.seq DESC"
+				      "  ON CONFLICT (ticket_id, user_id) DO UPDATE SET seq = excluded.seq, n = excluded.n,"
+				      "  n_public = excluded.n_public, read_at = excluded.read_at"
+				      "  WHERE o.seq < excluded.seq),"
+				      " whole AS MATERIALIZED (SELECT DISTINCT ON (r.ticket_id) r.*" ROWS(
+					      "ticket",
+					      "l.j") "  ORDER BY r.ticket_id, r.last_seq DESC),"
+						     " last AS (SELECT DISTINCT ON (e.ticket_id) e.* FROM e ORDER BY e.ticket_id, e.seq DESC),"
+						     " first AS (SELECT DISTINCT ON (e.ticket_id) e.* FROM e ORDER BY e.ticket_id, e.seq),"
+						     " card AS (SELECT DISTINCT ON (e.ticket_id) e.ticket_id, e.detail::jsonb AS d FROM e"
+						     "  WHERE e.kind = 't' ORDER BY e.ticket_id, e.seq DESC),"
+						     " row AS (SELECT w.ticket_id, w.last_seq, w.last_public, w.n, w.n_public, w.first_seq,"
+						     "  w.first_n, w.first_n_public, w.created_at, w.updated_at, w.hold, w.status, w.title,"
+						     "  true AS has_card FROM whole w UNION ALL"
+						     "  SELECT z.ticket_id, z.seq, CASE WHEN z.is_public THEN z.seq ELSE z.prev_public END,"
+						     "  z.n, z.n_public, a.seq, a.n - (a.kind = 'm')::integer,"
+						     "  a.n_public - (a.kind = 'm' AND a.is_public)::integer, a.sent_at, z.sent_at, false,"
+						     "  c.d->>'status', c.d->>'title', c.d IS NOT NULL"
+						     "  FROM last z JOIN first a ON a.ticket_id = z.ticket_id"
+						     "  LEFT JOIN card c ON c.ticket_id = z.ticket_id"
+						     "  WHERE NOT EXISTS (SELECT FROM whole w WHERE w.ticket_id = z.ticket_id)),"
+						     " ticket_in AS (UPDATE bellhop.ticket o SET"
+						     "  last_seq = r.last_seq, last_public = r.last_public, n = r.n, n_public = r.n_public,"
+						     "  first_seq = CASE o.last_seq WHEN 0 THEN r.first_seq ELSE o.first_seq END,"
+						     "  first_n = CASE o.last_seq WHEN 0 THEN r.first_n ELSE o.first_n END,"
+						     "  first_n_public = CASE o.last_seq WHEN 0 THEN r.first_n_public"
+						     "   ELSE o.first_n_public END,"
+						     "  created_at = least(o.created_at, r.created_at), updated_at = r.updated_at,"
+						     "  hold = o.hold OR r.hold, status = coalesce(r.status, o.status),"
+						     "  title = CASE WHEN r.has_card THEN r.title ELSE o.title END"
+						     "  FROM row r WHERE o.ticket_id = r.ticket_id AND o.last_seq <= r.last_seq"
+						     "  AND" UNLESS_STOPPED ")"
+						     " SELECT (SELECT ticket_id FROM clash), (SELECT seq FROM clash), (SELECT it FROM moved)",
 	.is_write = true,
 };
 
@@ -373,11 +421,12 @@ void record_copy_put_import(struct pg_stmt *stmt, struct str lines)
 	pg_stmt_text(stmt, lines);
 }
 
-int record_copy_parse_import(const PGresult *result, struct str *ticket_r, int64_t *seq_r)
+int record_copy_parse_import(const PGresult *result, struct record_imported *imported_r)
 {
 	struct pg_row r = pg_row_of(result, 0);
 
-	*ticket_r = pg_row_str(&r);
-	*seq_r = pg_row_int(&r);
+	imported_r->ticket = pg_row_str(&r);
+	imported_r->seq = pg_row_int(&r);
+	imported_r->is_moved = pg_row_bool(&r);
 	return r.failed ? -1 : 0;
 }

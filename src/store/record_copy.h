@@ -84,12 +84,24 @@ int record_copy_parse_person(const PGresult *result, size_t i, struct str *line_
 void record_copy_put_ticket(struct pg_stmt *stmt, struct str ticket, int64_t seq);
 int record_copy_parse_row(const PGresult *result, bool *is_there_r, struct str *line_r);
 
+/* Makes rows for the tickets that have none: an import needs them. They have not begun by that. */
+void record_copy_put_begin(struct pg_stmt *stmt, const struct str *tickets, size_t n);
+
 /*
- * Writes lines, given as one JSON array, in one transaction. What is there stays, but for what an edit,
- * a deletion, a later read mark or a longer ticket has changed. Nothing is written where an event is
- * another one than that of the same number here: the answer then names it, else it is absent.
+ * Writes lines, given as one JSON array, in one transaction; each ticket has a row. What is there stays,
+ * but for what an edit, a deletion, a later read mark or further events have changed. The ticket goes as
+ * far as the events that are in, so that people may send to it meanwhile.
  */
 void record_copy_put_import(struct pg_stmt *stmt, struct str lines);
-int record_copy_parse_import(const PGresult *result, struct str *ticket_r, int64_t *seq_r);
+
+/* Nothing was written where it names a ticket, or is_moved. */
+struct record_imported {
+	struct str
+		ticket; /* has here, as seq, another event than the lines say; absent: none has */
+	int64_t seq;
+	bool is_moved; /* something has happened to a ticket at the same time: to be repeated */
+};
+
+int record_copy_parse_import(const PGresult *result, struct record_imported *imported_r);
 
 #endif

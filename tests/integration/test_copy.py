@@ -8,7 +8,9 @@ import json
 import os
 import random
 import resource
+import subprocess
 import threading
+import time
 
 import psycopg2
 import pytest
@@ -338,11 +340,12 @@ def test_an_export_while_others_talk(stack, ticket, copy):
 
 def fill(stack, ticket, count):
     """Further messages, sent past the api."""
-    stack.sql(
-        "SELECT bellhop.send(%s, 'bob', 'Bob', 'agent', 't', 'x', 'fill' || i, '\\x00', 2, NULL)"
-        " FROM generate_series(1, %s) i",
-        ticket, count,
-    )  # fmt: skip
+    for first in range(0, count, 250):
+        stack.sql(
+            "SELECT bellhop.send(%s, 'bob', 'Bob', 'agent', 't', 'x', 'fill' || i, '\\x00', 2, NULL)"
+            " FROM generate_series(%s, %s) i",
+            ticket, first + 1, min(first + 250, count),
+        )  # fmt: skip
 
 
 def test_a_deletion_is_not_undone(stack, conversation, copy):
@@ -398,6 +401,78 @@ def test_import_makes_redis_forget(stack, conversation):
     assert done.returncode == 0, done.stderr
     assert length(stack, conversation) == 0
     assert stack.site.api("alice").page(conversation)["messages"][-1]["content"] == "four"
+    assert verify(stack, conversation)[0] == 0
+
+
+def test_import_while_others_send_to_the_ticket(stack, ticket, copy):
+    """Whoever sends before all is in gets a number that is free; the rest is refused, and the ticket is whole."""
+    stack.site.api("alice").sent(ticket, "the first")
+    fill(stack, ticket, 4000)
+    text = export(stack, ticket)
+    sent = []
+
+    def send():
+        connection = psycopg2.connect(copy.settings["DATABASE_URL"])
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            while importer.poll() is None:
+                cursor.execute(
+                    "SELECT outcome, event_seq, event_n FROM bellhop.send(%s, 'eve', 'Eve', 'agent', 't', 'x', %s,"
+                    " '\\x00', 2, NULL)", (ticket, f"eve{len(sent)}"),
+                )  # fmt: skip
+                sent.append(cursor.fetchone())
+                time.sleep(0.02)
+        connection.close()
+
+    command = [stack.program("bellhop"), "-c", stack.config, "import"]
+    pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL, "text": True}
+    with subprocess.Popen(command, env={**os.environ, **stack.env, **copy.settings}, **pipes) as importer:
+        cut = text.index("\n", len(text) // 2)
+        importer.stdin.write(text[:cut])
+        importer.stdin.flush()
+        wait_for(lambda: len(copy.rows(ticket)["event"]) > 1000, "the first half")
+        thread = threading.Thread(target=send)
+        thread.start()
+        wait_for(lambda: sent, "a message")
+        try:
+            importer.stdin.write(text[cut:])
+            importer.stdin.close()
+        except BrokenPipeError:
+            pass
+        error = importer.stderr.read()
+    thread.join()
+    assert importer.returncode == 1 and f"ticket {ticket} has another event {sent[0][1]} here" in error
+    assert "go on with --from" in error
+    assert all(outcome == "c" for outcome, _, _ in sent)
+    assert [n for _, _, n in sent] == [seq for _, seq, _ in sent]
+    done = copy.bellhop("verify", "--record")
+    assert done.returncode == 0, done.stdout
+    assert len(copy.rows(ticket)["event"]) == sent[-1][1]
+
+
+def test_import_into_the_same_record_while_others_talk(stack, ticket):
+    """An export that was made a moment ago brings nothing back, and takes nothing away."""
+    stack.site.api("alice").sent(ticket, "the first")
+    fill(stack, ticket, 1500)
+    with Talk(stack, [ticket]) as talk:
+        for _ in range(5):
+            before = talk.events
+            text = export(stack, ticket)
+            wait_for(lambda: talk.events > before + 10, "some events")  # noqa: B023
+            done = stack.bellhop("import", input=text)
+            assert done.returncode == 0, done.stderr
+    assert verify(stack, ticket)[0] == 0
+
+
+def test_what_was_erased_is_not_brought_back(stack, conversation):
+    text = export(stack, conversation)
+    stack.sql("UPDATE bellhop.event SET sent_at = sent_at - interval '9 days' WHERE ticket_id = %s AND seq < 3",
+              conversation)  # fmt: skip
+    assert stack.bellhop("purge", "--older-than", "8d").returncode == 0
+    kept = everything(stack, conversation)
+    done = stack.bellhop("import", input=text)
+    assert done.returncode == 0, done.stderr
+    assert everything(stack, conversation) == kept
     assert verify(stack, conversation)[0] == 0
 
 
