@@ -10,7 +10,6 @@ import random
 import resource
 import subprocess
 import threading
-import time
 
 import psycopg2
 import pytest
@@ -421,7 +420,6 @@ def test_import_while_others_send_to_the_ticket(stack, ticket, copy):
                     " '\\x00', 2, NULL)", (ticket, f"eve{len(sent)}"),
                 )  # fmt: skip
                 sent.append(cursor.fetchone())
-                time.sleep(0.02)
         connection.close()
 
     command = [stack.program("bellhop"), "-c", stack.config, "import"]
