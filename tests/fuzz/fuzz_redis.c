@@ -34,6 +34,7 @@ static void parse(const redisReply *reply, const struct redis_keys *keys)
 						       (redisReply *)reply};
 	struct ticket_event events[EVENTS_MAX];
 	struct people_typist typists[EVENTS_MAX];
+	struct people_mark read;
 	struct redis_keys other;
 	struct upkeep_trimmed trimmed;
 	struct upkeep_scan scan;
@@ -60,6 +61,12 @@ static void parse(const redisReply *reply, const struct redis_keys *keys)
 	n = people_parse_typists(replies, typists, EVENTS_MAX);
 	for (int i = 0; i < n; i++)
 		FUZZ_EXPECT(typists[i].left_ms >= 1 && typists[i].user.p != NULL);
+	n = people_count_marks(reply);
+	for (int i = 0; i < n; i++) {
+		FUZZ_EXPECT(people_mark_user(reply, (size_t)i).p != NULL);
+		if (people_parse_mark(reply, (size_t)i, &read) == 0)
+			FUZZ_EXPECT(read.seq >= 0 && read.n >= 0);
+	}
 	parse_streams(reply, keys);
 	FUZZ_EXPECT(hot_trouble_text(hot_trouble(reply)) != NULL);
 }

@@ -283,3 +283,69 @@ def test_bad_calls_of_presence_change_nothing(r):
     with pytest.raises(redis.ResponseError, match="BADARG seen"):
         r.fcall("bellhop_people_1_seen", 1, GONE, "ann")
     assert r.keys() == []
+
+
+# ---- read marks
+
+READ = "b:{7}:read:T-1"
+
+
+def read(r, user, *numbers):
+    """numbers: epoch, seq, public seq, n, n_public, ms, is public news."""
+    return r.fcall("bellhop_people_1_read", 1, READ, LIVE, user, *numbers)
+
+
+def told(user, seq, public_seq, at_ms):
+    payload = {"event": "message-read", "user_id": user, "seq": seq, "public_seq": public_seq, "at_ms": at_ms}
+    return (LIVE, payload)
+
+
+def test_a_mark_is_kept_and_told(r, heard):
+    assert read(r, "ann", 1, 5, 4, 3, 2, 1700000000000, 1) == 1
+    assert r.hgetall(READ) == {"ann": "1 5 4 3 2 1700000000000"}
+    assert 86000000 < r.pttl(READ) <= 86400000
+    assert heard() == [told("ann", 5, 4, 1700000000000)]
+
+
+def test_only_newer_marks_are_told(r, heard):
+    read(r, "ann", 2, 5, 4, 3, 2, 17, 1)
+    heard()
+    for epoch, seq in ((2, 5), (2, 4), (1, 9)):
+        assert read(r, "ann", epoch, seq, 4, 3, 2, 18, 1) == 0
+    assert r.hgetall(READ) == {"ann": "2 5 4 3 2 17"} and heard() == []
+    assert read(r, "bob", 2, 4, 4, 3, 2, 18, 1) == 1
+    assert read(r, "ann", 2, 10, 10, 3, 2, 18, 1) == 1
+    assert read(r, "ann", 3, 1, 1, 1, 1, 19, 1) == 1
+    assert [payload["seq"] for _, payload in heard()] == [4, 10, 1]
+
+
+def test_to_the_public_a_mark_is_news_where_its_public_number_moved(r, heard):
+    # Without a mark to compare with the caller knows.
+    read(r, "ann", 1, 5, 4, 3, 2, 17, 0)
+    read(r, "ann", 1, 6, 4, 3, 2, 18, 1)
+    # A mark that overtook another one is news although it was none when it was made.
+    read(r, "ann", 1, 9, 8, 3, 2, 19, 0)
+    assert [payload["public_seq"] for _, payload in heard()] == [0, 0, 8]
+
+
+def test_a_mark_that_makes_no_sense_is_written_over(r, heard):
+    r.hset(READ, "ann", "nonsense")
+    assert read(r, "ann", 1, 5, 4, 3, 2, 17, 1) == 1
+    assert heard() == [told("ann", 5, 4, 17)]
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        [LIVE, "ann", 1, 5, 4, 3, 2, 17],
+        [LIVE, "ann", 1, "x", 4, 3, 2, 17, 1],
+        [LIVE, "ann", 1, 5, -4, 3, 2, 17, 1],
+        [LIVE, "ann", 1, 5, 4, "", 2, 17, 1],
+        [LIVE, "", 1, 5, 4, 3, 2, 17, 1],
+        ["", "ann", 1, 5, 4, 3, 2, 17, 1],
+    ],
+)
+def test_bad_marks_change_nothing(r, heard, args):
+    with pytest.raises(redis.ResponseError, match="^BADARG read:"):
+        r.fcall("bellhop_people_1_read", 1, READ, *args)
+    assert r.keys() == [] and heard() == []

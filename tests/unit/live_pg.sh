@@ -44,7 +44,7 @@ done
 unset PGOPTIONS
 
 status=0
-for program in live_record live_record_edit live_pg_conn live_pg_async live_migrate; do
+for program in live_record live_record_edit live_record_read live_pg_conn live_pg_async live_migrate; do
 	"$here/$program" || status=1
 done
 exit $status
