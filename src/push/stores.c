@@ -14,7 +14,8 @@
 #include "store/hot.h"
 
 enum {
-	LOOK_EVERY_MS = 1000,
+	/* With the time-out of a question, so long a silent Redis goes unnoticed, and with it a removal. */
+	LOOK_EVERY_MS = 500,
 	LOOK_HEAD = 2 /* replies of a look before the marks: the deployment, the time */
 };
 
@@ -394,7 +395,7 @@ bool stores_believe(const struct stores *stores, const struct hot_open *window)
 	 * How long it may have been away before it was noticed, where nobody asks it anything: the
 	 * mark grows too old, a look finds that, a statement about it gets no answer; and some slack.
 	 */
-	int64_t unnoticed_ms = HOT_SWEPT_MAX_MS + stores->pg_timeout_ms + 2 * LOOK_EVERY_MS;
+	int64_t unnoticed_ms = HOT_SWEPT_MAX_MS + stores->pg_timeout_ms + 4 * LOOK_EVERY_MS;
 
 	if (!window->has_stream || window->is_swept)
 		return window->has_stream;

@@ -2,7 +2,7 @@
 /*
  * Both stores as this process sees them: the connections that everybody here shares, the epoch that
  * holds, and what may be believed. A window in Redis is trusted only while the archiver keeps its
- * partition's mark moving; that is looked at about once a second for the partitions that are in use.
+ * partition's mark moving; that is looked at twice a second for the partitions that are in use.
  */
 #ifndef BELLHOP_PUSH_STORES_H
 #define BELLHOP_PUSH_STORES_H

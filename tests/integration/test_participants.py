@@ -367,6 +367,28 @@ def test_it_holds_while_redis_is_away(breakable, ticket):
         assert answer.status_code == 403, (answer.request.method, answer.request.path_url)
 
 
+def test_it_holds_when_redis_falls_silent_just_then(breakable, ticket):
+    """Nobody has found out yet that Redis is away, and so nobody asks the record in its place."""
+    site = breakable.site
+    alice, rita = site.api("alice"), site.api("rita", "requester", tickets=[ticket])
+    rita.sent(ticket, "help")
+    with rita.stream(ticket) as stream:
+        stream.hello()
+        breakable.freeze("redis")
+        try:
+            at = time.monotonic()
+            remove(alice, ticket, "rita")
+            alice.sent(ticket, "now that rita is gone")
+            took = stream.wait_named("revoked").at - at
+            assert stream.ended.wait(5) and not stream.messages
+            for answer in every_call(rita, ticket):
+                assert answer.status_code == 403, (answer.request.method, answer.request.path_url)
+        finally:
+            breakable.thaw("redis")
+    # 1 s is promised; the rest is for a machine that has other things to do.
+    assert took < 1.5
+
+
 def test_it_holds_while_postgresql_is_away(breakable, ticket):
     site = breakable.site
     alice, rita = site.api("alice"), site.api("rita", "requester", tickets=[ticket])
@@ -484,6 +506,22 @@ def test_whoever_is_still_catching_up_is_cut_off(site, stack, ticket):
     assert out.endswith(b'event: revoked\ndata: {"ticket_id":"%s"}\n\n' % ticket.encode())
     assert 0 < out.count(b"event: message\n") <= 100, "no more than the page that was under way"
     assert b"rita is gone" not in out and b"event: participant" not in out
+
+
+def test_every_process_hears_of_it(stack, site, ticket, tmp_path):
+    alice, rita = site.api("alice"), site.api("rita", "requester", tickets=[ticket])
+    rita.sent(ticket, "help")
+    path = str(tmp_path / "push.sock")
+    with Daemon(stack, "push", path).ready(), rita.stream(ticket) as here, open_stream(path, rita, ticket) as there:
+        here.hello()
+        read_until(there, b"event: hello")
+        at = time.monotonic()
+        remove(alice, ticket, "rita")
+        alice.sent(ticket, "now that rita is gone")
+        here.wait_named("revoked")
+        out = there.response().body
+        assert time.monotonic() - at < 1
+        assert out.endswith(b'event: revoked\ndata: {"ticket_id":"%s"}\n\n' % ticket.encode())
 
 
 class Holding(Lossy):
