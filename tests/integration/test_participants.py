@@ -189,7 +189,7 @@ def test_nobody_is_removed_from_a_ticket_that_has_not_begun(site, ticket):
 
 
 def every_call(api, ticket, seq=1):
-    """Every call about a ticket, with the statuses that it would have for somebody who may act."""
+    """The answers to every call about a ticket that a requester may make."""
     base = f"/v1/tickets/{ticket}"
     yield api.get(base)
     yield api.get(f"{base}/messages")
@@ -205,6 +205,10 @@ def every_call(api, ticket, seq=1):
     yield api.send(ticket, "let me in")
     yield api.call("PATCH", f"{base}/messages/{seq}", json={"content": "other"})
     yield api.call("DELETE", f"{base}/messages/{seq}")
+    yield api.call("PUT", f"{base}/read", json={"seq": 1})
+    yield api.get(f"{base}/receipts")
+    yield api.get(f"{base}/presence")
+    yield api.get("/v1/unread", ticket=ticket)
 
 
 def test_removed_is_out_whatever_the_token_says(site, ticket):
@@ -218,8 +222,15 @@ def test_removed_is_out_whatever_the_token_says(site, ticket):
             assert answer.status_code == 403, (answer.request.method, answer.request.path_url)
             if answer.request.method != "HEAD":
                 check_problem(answer, 403, "not_a_participant")
-    path = f"/v1/tickets/{ticket}/participants/rita"
-    check_problem(removed[1].call("PUT", path, json={"role": "agent"}), 403, "not_a_participant")
+        assert ticket not in rita.get("/v1/unread").json()["tickets"]
+    base = f"/v1/tickets/{ticket}"
+    for call in (
+        ("PUT", f"{base}/participants/rita", {"role": "agent"}),
+        ("DELETE", f"{base}/participants/alice", None),
+        ("PUT", base, {"title": "mine"}),
+        ("POST", f"{base}/system-messages", {"content": "let me in"}),
+    ):
+        check_problem(removed[1].call(*call[:2], json=call[2]), 403, "not_a_participant")
     assert people(alice, ticket) == [("alice", "agent")]
     put(alice, ticket, "rita", "requester")
     assert [m["content"] for m in removed[2].page(ticket)["messages"]] == ["hello", "help"]
