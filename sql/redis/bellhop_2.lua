@@ -270,9 +270,12 @@ local function tell(ticket, name, event, is_public)
 	end
 end
 
+-- Who has sent a message has typed it, and who was removed types no more.
 local function end_typing(typing, event)
 	if event.kind == 'm' and event.sender_id then
 		redis.pcall('HDEL', typing, event.sender_id)
+	elseif event.kind == 'p' and event.detail.role == 'removed' then
+		redis.pcall('HDEL', typing, event.detail.user_id)
 	end
 end
 

@@ -14,6 +14,7 @@
 #include "api/h_read.h"
 #include "api/h_revocations.h"
 #include "api/h_ticket.h"
+#include "api/h_typing.h"
 #include "base/clock.h"
 
 enum needs {
@@ -51,6 +52,8 @@ enum {
 	ROUTE_READ,
 	ROUTE_RECEIPTS,
 	ROUTE_UNREAD,
+	ROUTE_TYPING,
+	ROUTE_TYPING_SAY,
 	ROUTE_HEALTHZ,
 	ROUTE_READYZ,
 	ROUTE_HEALTH_REDIS,
@@ -81,6 +84,8 @@ static const struct route routes[ROUTE_COUNT] = {
 	{ROUTE_READ, REQUEST_PUT, "/v1/tickets/{ticket}/read"},
 	{ROUTE_RECEIPTS, REQUEST_GET, "/v1/tickets/{ticket}/receipts"},
 	{ROUTE_UNREAD, REQUEST_GET, "/v1/unread"},
+	{ROUTE_TYPING, REQUEST_GET, "/v1/tickets/{ticket}/typing"},
+	{ROUTE_TYPING_SAY, REQUEST_POST, "/v1/tickets/{ticket}/typing"},
 	{ROUTE_HEALTHZ, REQUEST_GET, "/v1/healthz"},
 	{ROUTE_READYZ, REQUEST_GET, "/v1/readyz"},
 	{ROUTE_HEALTH_REDIS, REQUEST_GET, "/v1/health/redis"},
@@ -110,6 +115,8 @@ static const struct handler handlers[ROUTE_COUNT] = {
 	[ROUTE_READ] = {h_read_put, NEEDS_IDENTITY | NEEDS_JSON},
 	[ROUTE_RECEIPTS] = {h_read_receipts, NEEDS_IDENTITY},
 	[ROUTE_UNREAD] = {h_read_unread, NEEDS_IDENTITY},
+	[ROUTE_TYPING] = {h_typing_read, NEEDS_IDENTITY},
+	[ROUTE_TYPING_SAY] = {h_typing_say, NEEDS_IDENTITY | NEEDS_JSON},
 	[ROUTE_HEALTHZ] = {h_health_alive, 0},
 	[ROUTE_READYZ] = {h_health_ready, 0},
 	[ROUTE_HEALTH_REDIS] = {h_health_redis, NEEDS_IDENTITY | NEEDS_STAFF},

@@ -20,6 +20,7 @@
 #include "push/leases.h"
 #include "push/listen.h"
 #include "push/live.h"
+#include "push/notices.h"
 #include "push/opening.h"
 #include "push/push.h"
 #include "push/restore.h"
@@ -45,6 +46,7 @@ struct child {
 	struct keyring *ring;
 	struct authn authn;
 	struct push push;
+	struct hub_observer observer; /* of all hubs */
 	struct openings *openings;
 	struct listen *listen;
 	struct event *signals, *begin_timer, *idle_timer;
@@ -222,7 +224,22 @@ static int on_hub_made(void *arg, struct hub *hub)
 {
 	struct child *child = arg;
 
+	hub_observe(hub, &child->observer);
 	return live_follow_ticket(child->push.live, hub_ticket(hub));
+}
+
+static void on_fed(void *arg, struct hub *hub, const struct ticket_event *event)
+{
+	struct child *child = arg;
+
+	notices_fed(child->push.notices, hub, event);
+}
+
+static void on_live_ticket(void *arg, struct str ticket, struct str payload)
+{
+	struct child *child = arg;
+
+	notices_ticket(child->push.notices, ticket, payload);
 }
 
 static void on_hub_gone(void *arg, struct hub *hub)
@@ -230,6 +247,7 @@ static void on_hub_gone(void *arg, struct hub *hub)
 	struct child *child = arg;
 
 	live_unfollow_ticket(child->push.live, hub_ticket(hub));
+	notices_hub_gone(child->push.notices, hub);
 	tail_unwatch(child->push.tail, hub);
 	chase_forget(child->push.chase, hub);
 }
@@ -302,11 +320,13 @@ static int make_live(struct child *child)
 		.target = stores_redis_target(push->stores),
 		.prefix = conf_str(conf_of(child), CONF_REDIS_PREFIX),
 		.connect_timeout_ms = stores_connect_timeout_ms(push->stores),
-		.ops = {.arg = child},
+		.ops = {.ticket = on_live_ticket, .arg = child},
 	};
 
+	child->observer = (struct hub_observer){.fed = on_fed, .arg = child};
+	push->notices = notices_new(push);
 	push->live = live_new(&opts);
-	return push->live == NULL ? -1 : 0;
+	return push->live == NULL || push->notices == NULL ? -1 : 0;
 }
 
 /* The parts below the connections. */
@@ -425,6 +445,7 @@ static void child_unmake(struct child *child)
 	tail_free(push->tail);
 	live_free(push->live);
 	leases_free(push->leases);
+	notices_free(push->notices);
 	chase_free(child->push.chase);
 	restore_free(push->restore);
 	revoked_free(push->revoked);

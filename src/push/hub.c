@@ -22,6 +22,7 @@ struct hub {
 	struct ring *ring;
 	struct link_list links;
 	size_t n_links;
+	const struct hub_observer *observer; /* may be NULL */
 	struct hub_keep keep;
 };
 
@@ -144,7 +145,14 @@ enum hub_fed hub_feed(struct hub *hub, const struct ticket_event *event)
 		else if (link->state == LINK_LIVE)
 			hub_give(link, event);
 	}
+	if (hub->observer != NULL)
+		hub->observer->fed(hub->observer->arg, hub, event);
 	return HUB_FED;
+}
+
+void hub_observe(struct hub *hub, const struct hub_observer *observer)
+{
+	hub->observer = observer;
 }
 
 void hub_skip(struct hub *hub, int64_t seq)

@@ -17,11 +17,13 @@
 #include "chat/message.h"
 
 struct frame;
+struct reads_list;
 struct ticket_event;
 struct hub;
 struct link;
 struct reader;
 struct ring;
+struct typing_list;
 
 /* What becomes of a link; given by its subscriber. None may free the hub. */
 struct link_ops {
@@ -110,6 +112,15 @@ enum hub_member {
 
 enum hub_member hub_look_for(const struct hub *hub, struct str user, int64_t since);
 
+/* Is told of each event that the hub takes, after its links. It may do anything but free the hub. */
+struct hub_observer {
+	void (*fed)(void *arg, struct hub *hub, const struct ticket_event *event);
+	void *arg;
+};
+
+/* From now on; `observer` is borrowed until the hub is freed. */
+void hub_observe(struct hub *hub, const struct hub_observer *observer);
+
 /*
  * Gives a frame without an id to all links, to each the one for its viewer; NULL: nothing for those.
  * The frames stay the caller's.
@@ -145,6 +156,8 @@ struct hub_keep {
 	bool has_hole;		/* chase.c: cannot go on before that */
 	bool is_untrusted;	/* chase.c: Redis was not to be believed when last looked at */
 	bool is_unchecked;	/* hub.c: a removal may have been missed; chase.c asks the record */
+	struct typing_list *typing; /* typing.c: who types, NULL if nobody */
+	struct reads_list *reads;   /* reads.c: who has just read, NULL if nobody */
 };
 struct hub_keep *hub_keep(struct hub *hub);
 

@@ -10,7 +10,7 @@
 /* Exact in every JSON reader. */
 #define NUMBER_MAX INT64_C(9007199254740991)
 
-enum { TYPING_MS_MAX = 60000 };
+enum { TYPING_MS_MAX = 60000, PAYLOAD_MAX = 4096 };
 
 static int read_int(const struct json_read_value *root, const char *name, int64_t min, int64_t max,
 		    int64_t *value_r)
@@ -122,7 +122,7 @@ int payload_parse(struct str text, struct payload *payload_r)
 	const struct json_read_value *root, *event;
 	int status = -1;
 
-	if (json_read(text, &p.json, &error) != JSON_READ_OK)
+	if (text.n > PAYLOAD_MAX || json_read(text, &p.json, &error) != JSON_READ_OK)
 		return -1;
 	root = json_read_root(p.json);
 	if (json_read_is_object(root)) {

@@ -13,6 +13,7 @@ struct hubs;
 struct leases;
 struct revoked;
 struct live;
+struct notices;
 struct restore;
 struct stores;
 struct subscribers;
@@ -33,8 +34,9 @@ struct push {
 	struct fcgi_server *server;
 	struct stores *stores;
 	struct hubs *hubs;
-	struct leases *leases; /* who is there */
-	struct live *live;     /* what may be lost */
+	struct leases *leases;	 /* who is there */
+	struct live *live;	 /* what may be lost, */
+	struct notices *notices; /* and those who tell of it */
 	struct tail *tail;
 	struct chase *chase;
 	struct restore *restore;

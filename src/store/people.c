@@ -52,8 +52,9 @@ static int read_typist(const redisReply *user, const redisReply *value, int64_t 
 		return -1;
 	*typist_r = (struct people_typist){
 		.user = {user->str, user->len},
-		.name = rest,
-		.left_ms = end_ms - now_ms,
+		.name = rest.n > 0 ? rest : (struct str){NULL, 0},
+		/* However far Redis' clock was set back. */
+		.left_ms = end_ms - now_ms < PEOPLE_TYPING_MS ? end_ms - now_ms : PEOPLE_TYPING_MS,
 	};
 	return 0;
 }

@@ -32,8 +32,8 @@ size_t people_put_typists(struct buf *b, const struct redis_keys *keys, struct s
 
 struct people_typist {
 	struct str user;
-	struct str name; /* empty: none */
-	int64_t left_ms; /* 1 or more */
+	struct str name; /* absent: none */
+	int64_t left_ms; /* 1 .. PEOPLE_TYPING_MS */
 };
 
 /*

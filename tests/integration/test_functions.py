@@ -605,6 +605,16 @@ def test_who_has_sent_types_no_longer(r):
     assert not r.exists(TYPING)
 
 
+def test_who_is_removed_types_no_longer(r):
+    r.hset(TYPING, mapping={"ann": "9999999999999 Ann", "bob": "9999999999999 Bob"})
+    load(r, [event(1)])
+    for seq, role in ((2, "agent"), (3, "removed")):
+        assert r.hlen(TYPING) == 2
+        detail = json.dumps({"user_id": "bob", "role": role})
+        push(r, *event(seq, kind="p", detail=detail, content=None))
+    assert r.hkeys(TYPING) == ["ann"]
+
+
 def test_many_people_are_told(r, told):
     load(r, [event(1)], people=[("ann", "agent"), *((f"u{k}", "agent") for k in range(450)), ("dan", "agent")])
     push(r, *event(2))

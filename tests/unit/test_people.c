@@ -54,7 +54,7 @@ static void who_types_is_told_without_what_is_over(void **state)
 	assert_true(str_eq(typists[0].name, STR("Ann Ångström")));
 	assert_int_equal(typists[0].left_ms, 1000);
 	assert_true(str_eq(typists[1].user, STR("cat")));
-	assert_int_equal(typists[1].name.n, 0);
+	assert_null(typists[1].name.p);
 	assert_int_equal(typists[1].left_ms, 1);
 	release(replies);
 }
