@@ -334,6 +334,28 @@ static const struct conf_item items[CONF_COUNT] = {
 			.type = CONF_TYPE_INT,
 			.flags = CONF_BY_PUSH | RELOADABLE,
 		},
+	[CONF_LIMIT_STREAMS] =
+		{
+			.name = "BELLHOP_LIMIT_STREAMS",
+			.fallback = "20",
+			.section = "push",
+			.help = "streams that a user may have open, services excepted; 0: no limit",
+			.min = 0,
+			.max = 1000000,
+			.type = CONF_TYPE_INT,
+			.flags = CONF_BY_PUSH | RELOADABLE,
+		},
+	[CONF_LIMIT_STREAM_TICKETS] =
+		{
+			.name = "BELLHOP_LIMIT_STREAM_TICKETS",
+			.fallback = "64",
+			.section = "push",
+			.help = "tickets of one stream or poll; 128 for a service, and where it is 0",
+			.min = 0,
+			.max = 128,
+			.type = CONF_TYPE_INT,
+			.flags = CONF_BY_PUSH | RELOADABLE,
+		},
 	[CONF_SLOW_BYTES] =
 		{
 			.name = "BELLHOP_SLOW_BYTES",

@@ -6,11 +6,8 @@
 #ifndef BELLHOP_PUSH_BEGIN_H
 #define BELLHOP_PUSH_BEGIN_H
 
-#include "chat/message.h"
 #include "web/cursor.h"
 #include "web/query.h"
-
-struct ticket_event;
 
 enum begin_kind {
 	BEGIN_NOW,
@@ -21,9 +18,16 @@ enum begin_kind {
 
 enum { BEGIN_INIT_MAX = 200 };
 
+/* What the client asks for, of all its tickets. */
+struct begin_wish {
+	enum begin_kind kind;
+	int64_t init;		  /* messages of each */
+	struct cursor_any cursor; /* perhaps a bad one */
+};
+
+/* The same of one ticket. */
 struct begin {
 	enum begin_kind kind;
-	int64_t init;	      /* messages */
 	struct cursor cursor; /* perhaps not a valid one */
 };
 
@@ -31,7 +35,13 @@ struct begin {
  * What the client asks for: the cursor if there is one, else since, else init. `cursor` is absent or
  * empty where there is none. NULL, or what is wrong with the query, static text.
  */
-const char *begin_parse(struct str cursor, const struct query *query, struct begin *begin_r);
+const char *begin_parse(struct str cursor, const struct query *query, struct begin_wish *wish_r);
+
+/*
+ * What that means for the ticket with this cursor_key(). A cursor of many tickets that does not name it
+ * lets it begin now; one that names no tickets at all counts for each.
+ */
+void begin_of(const struct begin_wish *wish, uint64_t key, struct begin *begin_r);
 
 /* The ticket as it is when the subscription begins. */
 struct begin_ticket {
@@ -39,6 +49,12 @@ struct begin_ticket {
 	int64_t last;	 /* seq of the newest event */
 	int64_t newest;	 /* of the newest that the viewer may see */
 	bool is_certain; /* the record says so; Redis may be behind what a client has seen */
+};
+
+/* The oldest of the newest messages that are wanted. */
+struct begin_first {
+	int64_t seq;
+	int64_t prev; /* the event before it that the viewer may see */
 };
 
 struct begin_place {
@@ -53,7 +69,6 @@ struct begin_place {
  * the gap, loses neither; a malformed one comes back as 0.0, which is no epoch either.
  */
 void begin_place(const struct begin *begin, const struct begin_ticket *ticket,
-		 const struct ticket_event *first, enum message_viewer viewer,
-		 struct begin_place *place_r);
+		 const struct begin_first *first, struct begin_place *place_r);
 
 #endif

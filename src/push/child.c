@@ -98,6 +98,8 @@ static void set_limits(struct child *child)
 		.retry_ms = conf_int(conf, CONF_RETRY_MS),
 		.slow_bytes = (size_t)conf_int(conf, CONF_SLOW_BYTES),
 		.connections = (size_t)conf_int(conf, CONF_PUSH_CONNECTIONS),
+		.streams = (size_t)conf_int(conf, CONF_LIMIT_STREAMS),
+		.stream_tickets = (size_t)conf_int(conf, CONF_LIMIT_STREAM_TICKETS),
 	};
 }
 

@@ -13,6 +13,7 @@
 #include "chat/access.h"
 #include "push/answer.h"
 #include "push/begin.h"
+#include "push/facts.h"
 #include "push/hubs.h"
 #include "push/out_poll.h"
 #include "push/out_sse.h"
@@ -22,22 +23,22 @@
 #include "push/stores.h"
 #include "push/subscriber.h"
 #include "push/tail.h"
-#include "store/hot.h"
-#include "store/record.h"
 #include "web/query.h"
 #include "web/route.h"
+#include "web/ticket_list.h"
 
-enum { ROUTE_STREAM, ROUTE_POLL };
+enum { ROUTE_STREAM, ROUTE_POLL, ROUTE_MANY_STREAM, ROUTE_MANY_POLL };
 
 enum {
-	WINDOW_INIT_COUNT = 1000, /* events looked through for the newest messages */
-	ASK_MAX = 3,		  /* for facts that are not older than what the hub remembers */
-	POLL_PRESENT_MS = 15000,  /* a poll's user counts as there for so long beyond its wait */
+	ASK_MAX = 3,		 /* for facts that are not older than what the hubs remember */
+	POLL_PRESENT_MS = 15000, /* a poll's user counts as there for so long beyond its wait */
 };
 
 static const struct route routes[] = {
 	{ROUTE_STREAM, REQUEST_GET, "/v1/tickets/{ticket}/stream"},
 	{ROUTE_POLL, REQUEST_GET, "/v1/tickets/{ticket}/poll"},
+	{ROUTE_MANY_STREAM, REQUEST_GET, "/v1/stream"},
+	{ROUTE_MANY_POLL, REQUEST_GET, "/v1/poll"},
 };
 
 TAILQ_HEAD(opening_list, opening);
@@ -50,48 +51,35 @@ struct openings {
 	bool is_stopping;
 };
 
-/* What the stores say about the ticket and the user. */
-struct facts {
-	bool has_redis, is_swept; /* Redis answered; the ticket's partition is swept */
-	bool has_window;	  /* and there is a stream */
-	bool has_record;
-	enum access_membership membership;
-	int64_t redis_now_ms; /* as of has_window; 0 without an answer */
-	int64_t epoch, last, last_public;
-	int64_t first;	/* the oldest event that is kept, 0: not known */
-	int64_t unread; /* -1: not known */
-	char status[16];
-};
-
 struct opening {
 	TAILQ_ENTRY(opening) entry;
 	struct openings *all;
 	struct fcgi_conn *conn;
 	struct identity who;
 	enum message_viewer viewer;
-	int route;
+	bool is_poll;
+	bool is_many; /* the route names no ticket, the query does */
+	bool has_inbox;
 	bool is_head_only, is_ephemeral;
 	int64_t wait_ms;
-	int asked; /* how often the facts were asked for */
-	struct begin begin;
-	char ticket[IDS_TICKET_MAX + 1];
-	char request_id[IDS_REQUEST_MAX + 1];
+	bool is_first_asked; /* for the newest messages, of windows */
+	int asked;	     /* how often the facts were asked for */
+	struct begin_wish wish;
+	struct ticket_list tickets;
 	struct facts facts;
-	struct redis_async_call *redis_call;
-	struct pg_call *record_call;
+	char request_id[IDS_REQUEST_MAX + 1];
 };
 
+static const char not_a_participant[] = "you are not a participant of this ticket";
+
 static void opening_ask(struct opening *opening);
-static void opening_decide(struct opening *opening);
 
 /* ---- the end of an opening ---- */
 
 static void opening_free(struct opening *opening)
 {
-	if (opening->redis_call != NULL)
-		redis_async_cancel(opening->redis_call);
-	if (opening->record_call != NULL)
-		pg_call_cancel(opening->record_call);
+	facts_deinit(&opening->facts);
+	ticket_list_deinit(&opening->tickets);
 	TAILQ_REMOVE(&opening->all->list, opening, entry);
 	opening->all->count--;
 	authn_identity_deinit(&opening->who);
@@ -119,11 +107,11 @@ static void opening_bye(struct opening *opening, const char *code)
 	int64_t retry_ms = push_jitter_ms(opening->all->opts.push->limits.retry_ms);
 	const struct log_ctx ctx = {
 		.request_id = str_of(opening->request_id),
-		.ticket = str_of(opening->ticket),
+		.ticket = opening->is_many ? (struct str){0} : str_of(opening->tickets.items[0].id),
 		.user = opening->who.user_id,
 	};
 
-	if (opening->route == ROUTE_POLL) {
+	if (opening->is_poll) {
 		opening_refuse(opening, PROBLEM_UNAVAILABLE, "cannot listen for now; ask again");
 		return;
 	}
@@ -153,9 +141,26 @@ static const struct fcgi_owner_ops owner_ops = {
 	.closed = on_conn_closed,
 };
 
+/* ---- limits ---- */
+
+/* Limits are for people. */
+static bool is_service(const struct opening *opening)
+{
+	return opening->who.role == ROLE_SERVICE;
+}
+
+static bool opening_has_too_many(const struct opening *opening)
+{
+	const struct push *push = opening->all->opts.push;
+
+	return !opening->is_poll && !is_service(opening) && push->limits.streams > 0 &&
+	       subscribers_streams_of(push->subscribers, opening->who.user_id) >=
+		       push->limits.streams;
+}
+
 /* ---- the subscriber ---- */
 
-static struct out *opening_out(const struct opening *opening, bool answers_now)
+static struct out *opening_out(const struct opening *opening)
 {
 	struct push *push = opening->all->opts.push;
 	const struct out_poll_opts poll = {
@@ -163,37 +168,36 @@ static struct out *opening_out(const struct opening *opening, bool answers_now)
 		.turn = push->turn,
 		.conn = opening->conn,
 		.request_id = opening->request_id,
-		.wait_ms = answers_now ? 0 : opening->wait_ms,
+		.wait_ms = opening->wish.kind == BEGIN_NOW ? 0 : opening->wait_ms,
 		.is_ephemeral = opening->is_ephemeral,
 		.is_head_only = opening->is_head_only,
 	};
 
-	if (opening->route == ROUTE_POLL)
+	if (opening->is_poll)
 		return out_poll_new(&poll);
 	return out_sse_new(push->base, &push->limits, opening->conn, opening->request_id);
 }
 
 /* The ticket's hub, started and followed, in the epoch of the facts. */
-static struct hub *opening_hub(const struct opening *opening)
+static struct hub *opening_hub(const struct opening *opening, const struct facts_ticket *ticket)
 {
 	struct push *push = opening->all->opts.push;
-	const struct facts *facts = &opening->facts;
-	struct hub *hub = hubs_open(push->hubs, str_of(opening->ticket));
+	struct hub *hub = hubs_open(push->hubs, ticket->ticket);
 
 	if (hub == NULL)
 		return NULL;
 	if (!hub_is_started(hub))
-		hub_start(hub, facts->epoch, facts->last, facts->last_public);
-	else if (hub_epoch(hub) < facts->epoch)
-		hub_restart(hub, facts->epoch, facts->last, facts->last_public);
-	if (hub_epoch(hub) != facts->epoch || tail_watch(push->tail, hub) != 0)
+		hub_start(hub, ticket->epoch, ticket->last, ticket->last_public);
+	else if (hub_epoch(hub) < ticket->epoch)
+		hub_restart(hub, ticket->epoch, ticket->last, ticket->last_public);
+	if (hub_epoch(hub) != ticket->epoch || tail_watch(push->tail, hub) != 0)
 		return NULL;
-	if (facts->has_redis)
-		stores_note_swept(push->stores, hub_keep(hub)->partition, facts->is_swept);
-	hub_forget(hub, facts->first);
-	if (facts->is_swept && !facts->has_window && facts->first > 0 &&
-	    facts->last >= facts->first)
-		restore_ask(push->restore, hub_ticket(hub), facts->redis_now_ms);
+	if (opening->facts.has_redis)
+		stores_note_swept(push->stores, hub_keep(hub)->partition, ticket->is_swept);
+	hub_forget(hub, ticket->kept_from);
+	if (ticket->is_swept && !ticket->has_window && ticket->kept_from > 0 &&
+	    ticket->last >= ticket->kept_from)
+		restore_ask(push->restore, ticket->ticket, ticket->redis_now_ms);
 	return hub;
 }
 
@@ -201,308 +205,279 @@ static struct hub *opening_hub(const struct opening *opening)
  * The hub may be ahead of the facts, which were asked for before: whoever was removed in between would
  * miss the event that takes the ticket away, since for a new listener that is the past.
  */
-static enum hub_member opening_look(const struct opening *opening, const struct hub *hub)
+static enum hub_member opening_look(const struct opening *opening, const struct hub *hub,
+				    const struct facts_ticket *ticket)
 {
 	if (opening->who.role == ROLE_SERVICE || opening->who.role == ROLE_ADMIN)
 		return HUB_MEMBER_SAME;
-	return hub_look_for(hub, opening->who.user_id, opening->facts.last);
+	return hub_look_for(hub, opening->who.user_id, ticket->last);
 }
 
-/* Hands everything over to a subscriber. -1 when out of memory, with nothing handed over. */
-static int opening_subscribe(struct opening *opening, struct hub *hub,
-			     const struct begin_place *place, const struct out_ticket *ticket)
-{
-	struct push *push = opening->all->opts.push;
-	const struct seat_start start = {.hub = hub,
-					 .pos = place->pos,
-					 .shown = place->shown,
-					 .is_void = place->is_void,
-					 .let_in_at = hub_last(hub) > opening->facts.last
-							      ? hub_last(hub)
-							      : opening->facts.last,
-					 .due = ticket->newest_seq};
-	char cursor[CURSOR_TEXT_SIZE];
-	const struct out_hello hello = {
-		.cursor = cursor_format(place->hello.epoch, place->hello.seq, cursor),
-		.mode = stores_mode(push->stores, hub_keep(hub)->partition),
-		.tickets = ticket,
-		.n_tickets = 1,
-	};
-	const struct subscriber_opts opts = {
-		.conn = opening->conn,
-		.out = opening_out(opening, opening->begin.kind == BEGIN_NOW),
-		.who = &opening->who,
-		.hello = &hello,
-		.starts = &start,
-		.n_starts = 1,
-		.present_ms = opening->wait_ms + POLL_PRESENT_MS,
-	};
+/* What a subscriber is made of, ticket by ticket. */
+struct plan {
+	struct seat_start starts[CURSOR_PLACES_MAX];
+	struct out_ticket tickets[CURSOR_PLACES_MAX];
+	struct cursor_place places[CURSOR_PLACES_MAX]; /* for the cursor of hello */
+	struct str refused[CURSOR_PLACES_MAX];
+	struct begin_place place; /* of the last ticket */
+	size_t n, n_refused;
+	int64_t epoch;
+	enum mode mode;
+	bool is_outdated; /* a hub does not remember enough to take the facts for true */
+};
 
-	if (opts.out == NULL)
-		return -1;
-	if (subscriber_begin(push, &opts) != 0) {
-		opts.out->ops->free(opts.out);
-		return -1;
+static void plan_ticket(struct plan *plan, const struct opening *opening,
+			const struct facts_ticket *ticket, struct hub *hub)
+{
+	const struct push *push = opening->all->opts.push;
+	const struct begin_ticket now = {
+		.epoch = ticket->epoch,
+		.last = ticket->last,
+		.newest = opening->viewer == MESSAGE_FOR_STAFF ? ticket->last : ticket->last_public,
+		.is_certain = opening->facts.has_record,
+	};
+	enum mode mode = stores_mode(push->stores, hub_keep(hub)->partition);
+	struct begin_place *place = &plan->place;
+	struct begin begin;
+
+	begin_of(&opening->wish, ticket->key, &begin);
+	begin_place(&begin, &now, ticket->first.seq > 0 ? &ticket->first : NULL, place);
+	plan->starts[plan->n] = (struct seat_start){
+		.hub = hub,
+		.pos = place->pos,
+		.shown = place->shown,
+		.is_void = place->is_void,
+		.let_in_at = hub_last(hub) > ticket->last ? hub_last(hub) : ticket->last,
+		.due = now.newest,
+	};
+	plan->tickets[plan->n] = (struct out_ticket){
+		.ticket = ticket->ticket,
+		.newest_seq = now.newest,
+		.status = str_of(ticket->status),
+		.unread = ticket->unread,
+		.read = str_of(ticket->read),
+		.typing = str_of(ticket->typing),
+		.present = str_of(ticket->present),
+	};
+	plan->places[plan->n] =
+		(struct cursor_place){ticket->key, place->is_void ? CURSOR_VOID : place->hello.seq};
+	if (plan->n == 0 || mode > plan->mode)
+		plan->mode = mode;
+	plan->epoch = ticket->epoch;
+	plan->n++;
+}
+
+/* 0, or -1 where it cannot be served for now. */
+static int plan_make(struct plan *plan, struct opening *opening)
+{
+	for (size_t i = 0; i < opening->facts.n; i++) {
+		struct facts_ticket *ticket = &opening->facts.tickets[i];
+		struct hub *hub = ticket->is_refused ? NULL : opening_hub(opening, ticket);
+
+		if (hub == NULL && !ticket->is_refused)
+			return -1;
+		switch (hub == NULL ? HUB_MEMBER_REMOVED : opening_look(opening, hub, ticket)) {
+		case HUB_MEMBER_SAME:
+			plan_ticket(plan, opening, ticket, hub);
+			break;
+		case HUB_MEMBER_REMOVED:
+			plan->refused[plan->n_refused++] = ticket->ticket;
+			break;
+		case HUB_MEMBER_UNKNOWN:
+			plan->is_outdated = true;
+			break;
+		}
 	}
 	return 0;
 }
 
-/* `first` is the oldest of the messages that BEGIN_INIT wants, NULL if there are none. */
-static void opening_begin(struct opening *opening, const struct ticket_event *first)
+/* Hands everything over to a subscriber. -1 when out of memory, with nothing handed over. */
+static int opening_subscribe(struct opening *opening, const struct plan *plan)
 {
-	const struct facts *facts = &opening->facts;
-	const struct begin_ticket now = {
-		.epoch = facts->epoch,
-		.last = facts->last,
-		.newest = opening->viewer == MESSAGE_FOR_STAFF ? facts->last : facts->last_public,
-		.is_certain = facts->has_record,
+	struct push *push = opening->all->opts.push;
+	const struct cursor *one = &plan->place.hello;
+	struct buf cursor = BUF_INIT;
+	char text[CURSOR_TEXT_SIZE];
+	struct out_hello hello = {
+		.mode = plan->n > 0 ? plan->mode : stores_mode_now(push->stores),
+		.tickets = plan->tickets,
+		.n_tickets = plan->n,
 	};
-	const struct out_ticket ticket = {
-		.ticket = str_of(opening->ticket),
-		.newest_seq = now.newest,
-		.status = str_of(facts->status),
-		.unread = facts->unread,
+	const struct subscriber_opts opts = {
+		.conn = opening->conn,
+		.out = opening_out(opening),
+		.who = &opening->who,
+		.hello = &hello,
+		.starts = plan->starts,
+		.n_starts = plan->n,
+		.refused = plan->refused,
+		.n_refused = plan->n_refused,
+		.is_many = opening->is_many,
+		.has_inbox = opening->has_inbox,
+		.present_ms = opening->wait_ms + POLL_PRESENT_MS,
 	};
-	struct begin_place place;
-	struct hub *hub = opening_hub(opening);
-	enum hub_member member = hub == NULL ? HUB_MEMBER_SAME : opening_look(opening, hub);
+	int status = -1;
 
-	if (member == HUB_MEMBER_REMOVED) {
-		opening_refuse(opening, PROBLEM_NOT_A_PARTICIPANT,
-			       "you are not a participant of this ticket");
-		return;
-	}
-	if (member == HUB_MEMBER_UNKNOWN && opening->asked < ASK_MAX) {
-		opening_ask(opening);
-		return;
-	}
-	if (member == HUB_MEMBER_UNKNOWN) {
+	if (opening->is_many)
+		cursor_put_places(&cursor, plan->n > 0 ? plan->epoch : stores_epoch(push->stores),
+				  plan->places, plan->n);
+	else
+		buf_put_str(&cursor, cursor_format(one->epoch, one->seq, text));
+	hello.cursor = buf_str(&cursor);
+	if (buf_ok(&cursor) && opts.out != NULL)
+		status = subscriber_begin(push, &opts);
+	if (status != 0 && opts.out != NULL)
+		opts.out->ops->free(opts.out);
+	buf_deinit(&cursor);
+	return status;
+}
+
+/* All is known: begins. */
+static void opening_begin(struct opening *opening)
+{
+	struct plan *plan = calloc(1, sizeof(*plan));
+
+	if (plan == NULL || plan_make(plan, opening) != 0)
 		opening_bye(opening, "unavailable");
-		return;
-	}
-	begin_place(&opening->begin, &now, first, opening->viewer, &place);
-	if (hub != NULL && opening_subscribe(opening, hub, &place, &ticket) == 0)
+	else if (plan->is_outdated && opening->asked < ASK_MAX)
+		opening_ask(opening);
+	else if (plan->is_outdated)
+		opening_bye(opening, "unavailable");
+	else if (plan->n == 0 && !opening->has_inbox)
+		opening_refuse(opening, PROBLEM_NOT_A_PARTICIPANT, not_a_participant);
+	else if (opening_has_too_many(opening))
+		opening_bye(opening, "too_many_streams");
+	else if (opening_subscribe(opening, plan) == 0)
 		opening_free(opening);
 	else
 		opening_bye(opening, "unavailable");
-}
-
-/* ---- the newest messages ---- */
-
-static void on_init_record(void *arg, enum err err, const PGresult *result)
-{
-	struct opening *opening = arg;
-	struct record_events page;
-
-	opening->record_call = NULL;
-	if (err != ERR_NONE || record_parse_events(result, str_of(opening->ticket), &page) != 0) {
-		opening_bye(opening, "unavailable");
-		return;
-	}
-	opening_begin(opening, page.count == 0 ? NULL : &page.events[page.count - 1]);
-	record_events_deinit(&page);
-}
-
-/* With PostgreSQL away it is the newest messages that the window has. */
-static void on_init_window(void *arg, enum err err, redisReply **replies, size_t n_replies)
-{
-	struct opening *opening = arg;
-	const struct ticket_event *first = NULL;
-	struct ticket_event *events = calloc(WINDOW_INIT_COUNT, sizeof(*events));
-	int64_t found = 0;
-	int n = -1;
-
-	(void)n_replies;
-	opening->redis_call = NULL;
-	if (err == ERR_NONE && events != NULL)
-		n = hot_parse_events(replies[0], str_of(opening->ticket), opening->facts.epoch,
-				     events, WINDOW_INIT_COUNT);
-	for (int i = 0; i < n && found < opening->begin.init; i++) {
-		if (events[i].kind != EVENT_MESSAGE ||
-		    !message_is_visible(&events[i], opening->viewer))
-			continue;
-		first = &events[i];
-		found++;
-	}
-	if (n < 0)
-		opening_bye(opening, "unavailable");
-	else
-		opening_begin(opening, first);
-	free(events);
-}
-
-static void opening_ask_init(struct opening *opening)
-{
-	struct stores *stores = opening->all->opts.push->stores;
-	const struct record_page_query page = {
-		.ticket = str_of(opening->ticket),
-		.after = -1,
-		.limit = (int)opening->begin.init,
-		.is_staff = opening->viewer == MESSAGE_FOR_STAFF,
-	};
-	const struct hot_range range = {
-		.ticket = str_of(opening->ticket),
-		.from = 1,
-		.to = INT64_MAX,
-		.count = WINDOW_INIT_COUNT,
-		.newest_first = true,
-	};
-	struct buf commands = BUF_INIT;
-	struct pg_stmt stmt;
-
-	if (opening->facts.has_record) {
-		record_put_page(&stmt, &page);
-		opening->record_call = stores_ask_record(stores, &stmt, on_init_record, opening);
-		pg_stmt_deinit(&stmt);
-	} else {
-		size_t replies = hot_put_range(&commands, stores_keys(stores), &range);
-
-		opening->redis_call =
-			stores_ask_redis(stores, &commands, replies, on_init_window, opening);
-		buf_deinit(&commands);
-	}
-	if (opening->record_call == NULL && opening->redis_call == NULL)
-		opening_bye(opening, "unavailable");
+	free(plan);
 }
 
 /* ---- the facts ---- */
 
-static void facts_set_status(struct facts *facts, struct str status)
+/* Marks the tickets that are none of the user's. False where that cannot be said for now. */
+static bool opening_sift(struct opening *opening, size_t *n_left_r)
 {
-	snprintf(facts->status, sizeof(facts->status), "%.*s", STR_ARG(status));
-}
+	const struct facts *facts = &opening->facts;
 
-static enum access_membership membership_of(const struct record_opened *opened)
-{
-	switch (opened->membership) {
-	case RECORD_MEMBER:
-		return ACCESS_MEMBER;
-	case RECORD_REMOVED:
-		return ACCESS_REMOVED;
-	case RECORD_NOT_MEMBER:
-		break;
+	*n_left_r = 0;
+	for (size_t i = 0; i < facts->n; i++) {
+		struct facts_ticket *ticket = &facts->tickets[i];
+
+		if (!facts->has_record && !ticket->has_window)
+			return false;
+		switch (access_decide(&opening->who, ticket->ticket, ticket->membership)) {
+		case ACCESS_NO:
+			ticket->is_refused = true;
+			break;
+		case ACCESS_ASK:
+			return false;
+		case ACCESS_YES:
+			(*n_left_r)++;
+			break;
+		}
 	}
-	return ACCESS_NONE;
-}
-
-static void on_open_record(void *arg, enum err err, const PGresult *result)
-{
-	struct opening *opening = arg;
-	struct facts *facts = &opening->facts;
-	struct record_opened opened;
-
-	opening->record_call = NULL;
-	if (err == ERR_NONE && record_parse_open(result, &opened) == 0) {
-		facts->has_record = true;
-		facts->membership = membership_of(&opened);
-		facts->epoch = opened.ticket.epoch;
-		facts->first = opened.ticket.first_seq;
-		facts->last = opened.ticket.last_seq;
-		facts->last_public = opened.ticket.last_public;
-		facts->unread = opening->viewer == MESSAGE_FOR_STAFF ? opened.unread
-								     : opened.unread_public;
-		facts_set_status(facts, opened.ticket.status);
-		stores_note_epoch(opening->all->opts.push->stores, opened.ticket.epoch);
-	} else {
-		log_warn(NULL, "could not ask the record for a ticket",
-			 LOG_STR("reason", err_text(err)));
-	}
-	opening_decide(opening);
-}
-
-static void on_open_window(void *arg, enum err err, redisReply **replies, size_t n)
-{
-	struct opening *opening = arg;
-	struct facts *facts = &opening->facts;
-	struct stores *stores = opening->all->opts.push->stores;
-	struct hot_open window;
-
-	opening->redis_call = NULL;
-	if (err == ERR_NONE && n == HOT_OPEN_REPLIES && hot_parse_open(replies, &window) == 0) {
-		facts->has_redis = true;
-		facts->is_swept = window.is_swept;
-		facts->redis_now_ms = window.now_ms;
-		facts->has_window = window.has_stream;
-	}
-	if (facts->has_window && !facts->has_record) {
-		facts->membership = access_from_window(
-			window.role, window.knows_people && stores_believe(stores, &window));
-		facts->epoch = stores_epoch(stores);
-		facts->last = window.last_seq;
-		facts->last_public = window.last_public;
-		facts_set_status(facts, window.status);
-	}
-	opening_decide(opening);
+	return true;
 }
 
 /* Once both stores have answered or failed. */
 static void opening_decide(struct opening *opening)
 {
-	const struct facts *facts = &opening->facts;
+	size_t n_left;
 
-	if (opening->redis_call != NULL || opening->record_call != NULL)
-		return;
-	if (!facts->has_record && !facts->has_window) {
+	if (!opening_sift(opening, &n_left)) {
 		opening_bye(opening, "unavailable");
-		return;
-	}
-	switch (access_decide(&opening->who, str_of(opening->ticket), facts->membership)) {
-	case ACCESS_NO:
-		opening_refuse(opening, PROBLEM_NOT_A_PARTICIPANT,
-			       "you are not a participant of this ticket");
-		return;
-	case ACCESS_ASK:
-		opening_bye(opening, "unavailable");
-		return;
-	case ACCESS_YES:
-		break;
-	}
-	if (opening->is_head_only && opening->route == ROUTE_STREAM) {
+	} else if (n_left == 0 && !opening->has_inbox) {
+		opening_refuse(opening, PROBLEM_NOT_A_PARTICIPANT, not_a_participant);
+	} else if (opening->is_head_only && !opening->is_poll) {
 		fcgi_conn_own(opening->conn, NULL, NULL);
 		out_sse_head_only(opening->conn, opening->request_id, opening_mode(opening));
 		opening_free(opening);
-	} else if (opening->begin.kind == BEGIN_INIT) {
-		opening_ask_init(opening);
+	} else if (opening->wish.kind == BEGIN_INIT && !opening->facts.has_record && n_left > 0) {
+		opening->is_first_asked = true;
+		if (facts_ask_first(&opening->facts) != 0)
+			opening_bye(opening, "unavailable");
 	} else {
-		opening_begin(opening, NULL);
+		opening_begin(opening);
 	}
 }
 
-/* Both at once: the record knows, Redis tells whether to believe it, and stands in for it. */
+static void on_facts(void *arg)
+{
+	struct opening *opening = arg;
+	size_t n_left;
+
+	if (!opening->is_first_asked)
+		opening_decide(opening);
+	else if (opening_sift(opening, &n_left))
+		opening_begin(opening);
+	else
+		opening_bye(opening, "unavailable");
+}
+
+static int opening_prepare(struct opening *opening)
+{
+	const struct facts_opts opts = {
+		.push = opening->all->opts.push,
+		.tickets = &opening->tickets,
+		.user = opening->who.user_id,
+		.viewer = opening->viewer,
+		.init = opening->wish.kind == BEGIN_INIT ? opening->wish.init : 0,
+		.done = on_facts,
+		.arg = opening,
+	};
+
+	return opening->tickets.n == 0 ? 0 : facts_init(&opening->facts, &opts);
+}
+
 static void opening_ask(struct opening *opening)
 {
-	struct stores *stores = opening->all->opts.push->stores;
-	struct buf commands = BUF_INIT;
-	struct pg_stmt stmt;
-	size_t replies;
-
-	opening->facts = (struct facts){.unread = -1};
 	opening->asked++;
-	if (stores_has_redis(stores)) {
-		replies = hot_put_open(&commands, stores_keys(stores), str_of(opening->ticket),
-				       opening->who.user_id);
-		opening->redis_call =
-			stores_ask_redis(stores, &commands, replies, on_open_window, opening);
-		buf_deinit(&commands);
-	}
-	if (stores_has_record(stores)) {
-		record_put_open(&stmt, str_of(opening->ticket), opening->who.user_id);
-		opening->record_call = stores_ask_record(stores, &stmt, on_open_record, opening);
-		pg_stmt_deinit(&stmt);
-	}
-	if (opening->redis_call == NULL && opening->record_call == NULL)
+	opening->is_first_asked = false;
+	if (opening->facts.n > 0 ? facts_ask(&opening->facts) != 0
+				 : stores_epoch(opening->all->opts.push->stores) == 0)
 		opening_bye(opening, "unavailable");
+	else if (opening->facts.n == 0)
+		opening_decide(opening);
 }
 
 /* ---- the request ---- */
 
-/* What is wrong with the query, or NULL. */
+/* The tickets of a route that names none. What is wrong with them, or NULL. */
+static const char *opening_parse_tickets(struct opening *opening, const struct query *query)
+{
+	size_t max = opening->all->opts.push->limits.stream_tickets;
+	int64_t inbox = 0;
+
+	if (max == 0 || is_service(opening))
+		max = CURSOR_PLACES_MAX;
+	if (query_int(query, "inbox", 0, 1, &inbox) == QUERY_INT_BAD)
+		return "inbox must be 0 or 1";
+	opening->has_inbox = inbox == 1;
+	switch (ticket_list_parse(query_find(query, "tickets"), max, &opening->tickets)) {
+	case TICKET_LIST_OK:
+		break;
+	case TICKET_LIST_BAD:
+		return "tickets must be ticket ids with commas between them";
+	case TICKET_LIST_TOO_MANY:
+		return "too many tickets";
+	case TICKET_LIST_MEMORY:
+		return "too many tickets for now";
+	}
+	if (opening->tickets.n == 0 && !opening->has_inbox)
+		return "tickets and inbox are missing";
+	return NULL;
+}
+
+/* Where it begins, and how long it lasts. What is wrong with the query, or NULL. */
 static const char *opening_parse_query(struct opening *opening, const struct request *q,
 				       const struct query *query)
 {
-	bool is_poll = opening->route == ROUTE_POLL;
+	bool is_poll = opening->is_poll;
 	struct str cursor = is_poll ? query_find(query, "cursor") : q->last_event_id;
 	int64_t wait_s = OUT_POLL_WAIT_DEFAULT_S, ephemeral = 0;
+	const char *detail = NULL;
 
 	if (!is_poll && cursor.n == 0)
 		cursor = query_find(query, "last_event_id");
@@ -514,7 +489,9 @@ static const char *opening_parse_query(struct opening *opening, const struct req
 		return "ephemeral must be 0 or 1";
 	opening->wait_ms = wait_s * 1000;
 	opening->is_ephemeral = ephemeral == 1;
-	return begin_parse(cursor, query, &opening->begin);
+	if (opening->is_many)
+		detail = opening_parse_tickets(opening, query);
+	return detail != NULL ? detail : begin_parse(cursor, query, &opening->wish);
 }
 
 /* Identity, origin and query. 0, or -1 with the refusal. */
@@ -590,11 +567,16 @@ static struct opening *opening_new(struct openings *openings, struct fcgi_conn *
 
 	if (opening == NULL)
 		return NULL;
+	if (match->ticket[0] != '\0' &&
+	    ticket_list_parse(str_of(match->ticket), 1, &opening->tickets) != TICKET_LIST_OK) {
+		free(opening);
+		return NULL;
+	}
 	opening->all = openings;
 	opening->conn = conn;
-	opening->route = match->id;
+	opening->is_poll = match->id == ROUTE_POLL || match->id == ROUTE_MANY_POLL;
+	opening->is_many = match->id == ROUTE_MANY_STREAM || match->id == ROUTE_MANY_POLL;
 	opening->is_head_only = q->method == REQUEST_HEAD;
-	snprintf(opening->ticket, sizeof(opening->ticket), "%s", match->ticket);
 	snprintf(opening->request_id, sizeof(opening->request_id), "%s", q->request_id);
 	TAILQ_INSERT_TAIL(&openings->list, opening, entry);
 	openings->count++;
@@ -638,6 +620,10 @@ void openings_request(struct openings *openings, struct fcgi_conn *conn,
 	if (openings->is_stopping)
 		opening_bye(opening, "shutdown");
 	else if (is_full(openings) || !revoked_is_known(push->revoked))
+		opening_bye(opening, "unavailable");
+	else if (opening_has_too_many(opening))
+		opening_bye(opening, "too_many_streams");
+	else if (opening_prepare(opening) != 0)
 		opening_bye(opening, "unavailable");
 	else
 		opening_ask(opening);

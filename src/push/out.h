@@ -19,6 +19,10 @@ struct out_ticket {
 	int64_t newest_seq; /* for this viewer */
 	struct str status;
 	int64_t unread; /* -1: not known */
+	/* JSON; p NULL: not known. */
+	struct str read;
+	struct str typing;
+	struct str present;
 };
 
 /* Where a subscription begins. */

@@ -42,16 +42,26 @@ static void put_head(struct buf *text, const char *request_id, enum mode mode)
 		   request_id, mode_text(mode));
 }
 
+static void put_known(struct json_write *json, const char *key, struct str value)
+{
+	if (value.p == NULL) {
+		json_write_member_null(json, key);
+		return;
+	}
+	json_write_key(json, key);
+	json_write_raw(json, value);
+}
+
 static void put_ticket(struct json_write *json, const struct out_ticket *ticket)
 {
 	json_write_key_str(json, ticket->ticket);
 	json_write_open_object(json);
 	json_write_member_int(json, "newest_seq", ticket->newest_seq);
 	json_write_member_str(json, "status", ticket->status);
-	json_write_member_object(json, "read");
-	json_write_close(json);
-	json_write_member_null(json, "typing");
-	json_write_member_null(json, "present");
+	json_write_key(json, "read");
+	json_write_raw(json, ticket->read.p != NULL ? ticket->read : STR("{}"));
+	put_known(json, "typing", ticket->typing);
+	put_known(json, "present", ticket->present);
 	if (ticket->unread >= 0)
 		json_write_member_int(json, "unread", ticket->unread);
 	else

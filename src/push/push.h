@@ -26,6 +26,8 @@ struct push_limits {
 	int64_t retry_ms;
 	size_t slow_bytes;
 	size_t connections;
+	size_t streams;	       /* of one user; 0: as many as he likes */
+	size_t stream_tickets; /* of one subscriber; 0: as many as there may be */
 };
 
 struct push {

@@ -606,6 +606,8 @@ int subscriber_begin(struct push *push, const struct subscriber_opts *opts)
 	if (!sub->is_ended)
 		watch_expiry(sub);
 	subscriber_pump(sub);
+	if (TAILQ_EMPTY(&sub->seats))
+		tell_caught_up(sub);
 	return 0;
 }
 

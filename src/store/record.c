@@ -123,22 +123,8 @@ void record_put_access(struct pg_stmt *stmt, struct str ticket, struct str user)
 int record_parse_open(const PGresult *result, struct record_opened *opened_r)
 {
 	struct pg_row r = pg_row_of(result, 0);
-	struct record_opened opened = {0};
-	bool is_member, is_removed;
 
-	record_rows_ticket(&r, &opened.ticket);
-	is_member = pg_row_bool(&r);
-	is_removed = pg_row_bool(&r);
-	opened.role = pg_row_str(&r);
-	opened.read_seq = pg_row_int(&r);
-	opened.unread = pg_row_int(&r);
-	opened.unread_public = pg_row_int(&r);
-	if (is_member)
-		opened.membership = is_removed ? RECORD_REMOVED : RECORD_MEMBER;
-	if (r.failed || opened.unread < 0 || opened.unread_public < 0)
-		return -1;
-	*opened_r = opened;
-	return 0;
+	return record_rows_opened(&r, opened_r);
 }
 
 static const struct pg_query query_receipts = {

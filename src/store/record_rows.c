@@ -70,3 +70,23 @@ void record_rows_event(struct pg_row *r, struct str ticket, int64_t epoch, struc
 	e->detail = pg_row_str(r);
 	check_event(r, e, message_kind);
 }
+
+int record_rows_opened(struct pg_row *r, struct record_opened *opened_r)
+{
+	struct record_opened opened = {0};
+	bool is_member, is_removed;
+
+	record_rows_ticket(r, &opened.ticket);
+	is_member = pg_row_bool(r);
+	is_removed = pg_row_bool(r);
+	opened.role = pg_row_str(r);
+	opened.read_seq = pg_row_int(r);
+	opened.unread = pg_row_int(r);
+	opened.unread_public = pg_row_int(r);
+	if (is_member)
+		opened.membership = is_removed ? RECORD_REMOVED : RECORD_MEMBER;
+	if (r->failed || opened.unread < 0 || opened.unread_public < 0)
+		return -1;
+	*opened_r = opened;
+	return 0;
+}

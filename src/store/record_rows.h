@@ -24,6 +24,11 @@ enum { RECORD_ROWS_TICKET_COUNT = 12 };
 
 /* Each reads its columns, the next ones of the row; what makes no sense sets r->failed. */
 void record_rows_ticket(struct pg_row *r, struct record_ticket *ticket);
+/*
+ * RECORD_ROWS_TICKET_COLUMNS, is a participant, is a removed one, role, mark, unread for staff, for the
+ * public. 0, or -1.
+ */
+int record_rows_opened(struct pg_row *r, struct record_opened *opened_r);
 void record_rows_event(struct pg_row *r, struct str ticket, int64_t epoch,
 		       struct ticket_event *event);
 

@@ -129,6 +129,14 @@ class Api:
     def stream(self, ticket, **options):
         return Stream(self, f"/v1/tickets/{ticket}/stream", **options)
 
+    def poll_many(self, tickets, **params):
+        answer = self.get("/v1/poll", tickets=",".join(tickets), **params)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def stream_many(self, tickets, **options):
+        return Stream(self, "/v1/stream", tickets=",".join(tickets), **options)
+
 
 def check_problem(answer, status=None, code=None):
     """An error is a problem document (RFC 9457), whole."""

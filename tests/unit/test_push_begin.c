@@ -4,15 +4,14 @@
 
 #include "cmocka_setup.h"
 #include "push/begin.h"
-#include "push_events.h"
 
-static const char *parse(const char *cursor, const char *text, struct begin *begin_r)
+static const char *parse(const char *cursor, const char *text, struct begin_wish *wish_r)
 {
 	struct query query;
 	const char *fault = NULL;
 
 	assert_int_equal(query_parse(&query, str_of(text), &fault), QUERY_OK);
-	fault = begin_parse(str_of(cursor), &query, begin_r);
+	fault = begin_parse(str_of(cursor), &query, wish_r);
 	query_deinit(&query);
 	return fault;
 }
@@ -31,7 +30,7 @@ static void the_cursor_comes_before_since_and_since_before_init(void **state)
 		{NULL, "init=5", BEGIN_INIT},
 		{NULL, "init=0", BEGIN_NOW},
 	};
-	struct begin begin;
+	struct begin_wish begin;
 
 	(void)state;
 	for (size_t i = 0; i < LENGTH(rows); i++) {
@@ -45,7 +44,7 @@ static void bad_parameters_are_refused(void **state)
 	static const char *const queries[] = {
 		"since=1", "since=x",  "since=", "since=-1", "init=201",
 		"init=-1", "init=5.0", "init=x", "init="};
-	struct begin begin;
+	struct begin_wish begin;
 
 	(void)state;
 	for (size_t i = 0; i < LENGTH(queries); i++) {
@@ -62,7 +61,7 @@ static struct begin_place place_of(const char *cursor, const struct begin_ticket
 	struct begin begin = {.kind = BEGIN_CURSOR, .cursor = cursor_parse(str_of(cursor))};
 	struct begin_place place;
 
-	begin_place(&begin, now, NULL, MESSAGE_FOR_PUBLIC, &place);
+	begin_place(&begin, now, NULL, &place);
 	return place;
 }
 
@@ -115,23 +114,49 @@ static void redis_alone_cannot_say_that_a_cursor_is_ahead(void **state)
 
 static void the_newest_messages_begin_before_the_first_of_them(void **state)
 {
-	struct push_events events = {.epoch = 4};
-	struct begin begin = {.kind = BEGIN_INIT, .init = 1};
+	const struct begin begin = {.kind = BEGIN_INIT};
+	const struct begin_first first = {.seq = 3, .prev = 1};
 	struct begin_place place;
-	struct ticket_event message;
 
 	(void)state;
-	push_events_next(&events, false);
-	push_events_next(&events, true);
-	message = push_events_next(&events, false);
-	begin_place(&begin, &ticket, &message, MESSAGE_FOR_PUBLIC, &place);
+	begin_place(&begin, &ticket, &first, &place);
 	assert_int_equal(place.pos, 2);
 	assert_int_equal(place.shown, 1);
 	assert_int_equal(place.hello.seq, 1);
-	begin_place(&begin, &ticket, &message, MESSAGE_FOR_STAFF, &place);
-	assert_int_equal(place.shown, 2);
-	begin_place(&begin, &ticket, NULL, MESSAGE_FOR_STAFF, &place);
+	begin_place(&begin, &ticket, NULL, &place);
 	assert_int_equal(place.pos, 20);
+}
+
+/* What one cursor says of several tickets. */
+static void each_ticket_has_its_own_place(void **state)
+{
+	const struct cursor_place places[] = {{3, 7}, {5, CURSOR_VOID}};
+	struct begin_wish wish = {.kind = BEGIN_CURSOR};
+	struct buf text = BUF_INIT;
+	struct begin begin;
+
+	(void)state;
+	cursor_put_places(&text, 4, places, 2);
+	cursor_any_parse(buf_str(&text), &wish.cursor);
+	begin_of(&wish, 3, &begin);
+	assert_int_equal(begin.kind, BEGIN_CURSOR);
+	assert_true(begin.cursor.valid);
+	assert_int_equal(begin.cursor.epoch, 4);
+	assert_int_equal(begin.cursor.seq, 7);
+	begin_of(&wish, 5, &begin);
+	assert_int_equal(begin.kind, BEGIN_CURSOR);
+	assert_false(begin.cursor.valid);
+	begin_of(&wish, 4, &begin);
+	assert_int_equal(begin.kind, BEGIN_NOW);
+	cursor_any_parse(STR("4.9"), &wish.cursor);
+	begin_of(&wish, 4, &begin);
+	assert_true(begin.cursor.valid);
+	assert_int_equal(begin.cursor.seq, 9);
+	cursor_any_parse(STR("4.~x"), &wish.cursor);
+	begin_of(&wish, 3, &begin);
+	assert_int_equal(begin.kind, BEGIN_CURSOR);
+	assert_false(begin.cursor.valid);
+	buf_deinit(&text);
 }
 
 int main(void)
@@ -143,6 +168,7 @@ int main(void)
 		cmocka_unit_test(a_foreign_cursor_begins_now_with_a_gap),
 		cmocka_unit_test(redis_alone_cannot_say_that_a_cursor_is_ahead),
 		cmocka_unit_test(the_newest_messages_begin_before_the_first_of_them),
+		cmocka_unit_test(each_ticket_has_its_own_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
