@@ -20,6 +20,8 @@ import pytest
 TESTS = pathlib.Path(__file__).parent
 sys.path[:0] = [str(TESTS), str(TESTS / "integration")]
 
+pytest.register_assert_rewrite("model")
+
 from stack import Stack  # noqa: E402
 
 RUN = secrets.token_hex(3)

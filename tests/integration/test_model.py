@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-The real stack beside a model (tests/model): random sends, edits, deletions and reads, with stores that are
-wiped, trimmed and restarted meanwhile. BELLHOP_MODEL_STEPS says how many steps, a new ticket every 1,000 of them
-so that reading all of it stays quick, and BELLHOP_MODEL_SEED which walk; by hand another one each time, and longer:
+The real stack beside a model (tests/model): whatever clients do, one by one or at once, and streams that stay
+open, while stores are wiped, cut, frozen, killed and restarted, daemons killed and replaced, and old events
+purged. BELLHOP_MODEL_STEPS says how many steps, a new ticket every 1,000 of them so that reading all of it stays
+quick, and BELLHOP_MODEL_SEED which walk; by hand another one each time, and longer:
 
     BELLHOP_MODEL_SEED=$RANDOM BELLHOP_MODEL_STEPS=10000 python3 -m pytest tests/integration/test_model.py
+
+A walk that fails prints its last steps. The seed decides the steps, not what else happens at the moment of a fault.
 """
 
 import os

@@ -6,52 +6,93 @@ must be what this says.
 
 
 class Message:
-    """A message as it is now."""
+    """A message as it is now; `texts` are all that it ever had, by revision."""
 
     def __init__(self, seq, n, n_public, sender, kind, content, uid):
         self.seq, self.n, self.n_public = seq, n, n_public
-        self.sender, self.kind, self.content, self.uid = sender, kind, content, uid
+        self.sender, self.kind, self.uid = sender, kind, uid
         self.rev = 1
+        self.texts = {1: content}
+        self.editors = []  # who made revision 2, 3, …
         self.deleted_by = None
+        self.is_erased = False
+
+    @property
+    def content(self):
+        return None if self.is_gone else self.texts[self.rev]
+
+    @property
+    def is_gone(self):
+        return self.is_erased or self.deleted_by is not None
 
     @property
     def is_public(self):
         return self.kind != "note"
 
 
+class Event:
+    """What took a number. `name` is that of its frame; `told` what a card's change tells."""
+
+    def __init__(self, seq, prev_public, name, message=None, told=None):
+        self.seq, self.prev_public, self.name, self.message, self.told = seq, prev_public, name, message, told
+        self.rev = message.rev if message else None
+
+    @property
+    def is_public(self):
+        return self.message is None or self.message.is_public
+
+
 class Ticket:
     """Every method that changes something returns (status, message or None) as the API is to answer."""
 
     def __init__(self):
-        self.events = []  # (kind, Message), event 1 first
-        self.messages = {}  # by seq
+        self.events = []  # event 1 first, those that were erased too
+        self.messages = {}  # by seq, those that are kept
+        self.first = 1  # oldest event that is kept
+        self.n = self.n_public = self.last_public = 0
+        self.status, self.title, self.hold = "open", None, False
+        self.people = {}
+
+    @property
+    def last(self):
+        return len(self.events)
 
     # ---- changes
 
-    def send(self, sender, kind, content, uid, if_match=None, is_staff=True):
+    def send(self, user, role, kind, content, uid, if_match=None):
+        is_staff = role != "requester"
         for message in self.messages.values():
-            if (message.sender, message.uid) == (sender, uid):
+            if (message.sender, message.uid) == (user, uid):
                 # A deleted message has forgotten what it was compared with.
-                if message.deleted_by is None and (message.kind, message.first) != (kind, content):
+                if message.deleted_by is None and (message.kind, message.texts[1]) != (kind, content):
                     return 422, None
                 return 200, message
+        if self.status == "closed" and role != "service":
+            return 409, None
         if if_match is not None and any(
-            message.seq > if_match and message.sender != sender for message in self.visible(is_staff)
+            message.seq > if_match and message.sender != user for message in self.visible(is_staff)
         ):
             return 412, None
-        notes = sum(not message.is_public for message in self.messages.values())
-        n = len(self.messages) + 1
-        message = Message(len(self.events) + 1, n, n - notes - (kind == "note"), sender, kind, content, uid)
-        message.first = content
+        self.n += 1
+        self.n_public += kind != "note"
+        message = Message(self.last + 1, self.n, self.n_public, user, kind, content, uid)
         self.messages[message.seq] = message
-        self.events.append(("message", message))
+        self.add("message", message)
+        if role != "service":
+            self.people.setdefault(user, role)
         return 201, message
 
-    def edit(self, user, seq, content, is_staff=True, if_match=None):
-        message = self.find(seq, is_staff)
+    def add(self, name, message=None, told=None):
+        event = Event(self.last + 1, self.last_public, name, message, told)
+        self.events.append(event)
+        if event.is_public:
+            self.last_public = event.seq
+
+    def edit(self, user, role, seq, content, if_match=None):
+        message = self.find(seq, role != "requester")
         if message is None:
             return 404, None
-        if message.sender != user:
+        if message.sender != user and role != "admin":
             return 403, None
         if message.deleted_by is not None:
             return 409, None
@@ -59,22 +100,41 @@ class Ticket:
             return 200, message
         if if_match is not None and if_match != message.rev:
             return 412, None
-        message.content = content
         message.rev += 1
-        self.events.append(("message-edited", message))
+        message.texts[message.rev] = content
+        message.editors.append(user)
+        self.add("message-edited", message)
         return 200, message
 
-    def delete(self, user, seq, is_staff=True):
-        message = self.find(seq, is_staff)
+    def delete(self, user, role, seq):
+        message = self.find(seq, role != "requester")
         if message is None:
             return 404, None
-        if message.sender != user and not is_staff:
+        if message.sender != user and role not in ("agent", "admin"):
             return 403, None
-        if message.deleted_by is None:
-            message.content = None
-            message.deleted_by = user
-            self.events.append(("message-deleted", message))
+        if message.deleted_by is not None:
+            return 200, message
+        if self.hold:
+            return 409, None
+        message.deleted_by = user
+        self.add("message-deleted", message)
         return 200, message
+
+    def put_card(self, user, fields):
+        """`fields` may hold status and title; the first change begins the ticket even if it changes nothing."""
+        status, title = fields.get("status", self.status), fields.get("title", self.title)
+        if self.last == 0 or (status, title) != (self.status, self.title):
+            self.status, self.title = status, title
+            self.add("ticket", told={"status": status, "title": title, "by": user})
+
+    def erase(self, last):
+        """Retention takes the events up to `last`. False if a hold keeps them."""
+        if self.hold:
+            return False
+        for seq in [seq for seq in self.messages if seq <= last]:
+            self.messages.pop(seq).is_erased = True
+        self.first = max(self.first, last + 1)
+        return True
 
     # ---- views
 
@@ -85,22 +145,37 @@ class Ticket:
     def visible(self, is_staff):
         return [message for message in self.messages.values() if is_staff or message.is_public]
 
-    def page(self, is_staff, before=None, after=None, limit=50):
+    def newest(self, is_staff):
+        """The newest event."""
+        return self.last if is_staff else self.last_public
+
+    def page(self, is_staff, before=None, after=None, around=None, limit=50):
         """The messages of a page, and whether there are more before and after it."""
         every = self.visible(is_staff)
-        if after is not None:
+        if around is not None:
+            half = (limit + 1) // 2
+            page = [message for message in every if message.seq <= around][-half:]
+            page += [message for message in every if message.seq > around][: limit - len(page)]
+        elif after is not None:
             page = [message for message in every if message.seq > after][:limit]
         else:
             page = [message for message in every if before is None or message.seq < before][-limit:]
-        if not page:
-            return page, None, None
-        return page, every[0] is not page[0], every[-1] is not page[-1]
+        if page:
+            return page, every[0] is not page[0], every[-1] is not page[-1]
+        return page, bool(every) and after is not None, bool(every) and before is not None
 
-    def told(self, is_staff):
-        """What a stream from the beginning tells: (event, event_seq, prev, seq of the message)."""
-        events, prev = [], 0
-        for event_seq, (kind, message) in enumerate(self.events, 1):
-            if is_staff or message.is_public:
-                events.append((kind, event_seq, prev, message.seq))
-                prev = event_seq
-        return events
+    def told(self, is_staff, after):
+        """
+        What a stream tells whose cursor is `after`: (event, event_seq, prev, seq of the message). What was
+        erased is a gap, (gap, to, from, None).
+        """
+        told, last_gone, prev = [], 0, 0
+        for event in self.events:
+            if not is_staff and not event.is_public:
+                continue
+            if event.seq < self.first:
+                last_gone = event.seq
+            elif event.seq > after:
+                told.append((event.name, event.seq, prev, event.message and event.message.seq))
+            prev = event.seq
+        return [("gap", last_gone, after + 1, None)] * (last_gone > after) + told
