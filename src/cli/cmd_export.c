@@ -206,6 +206,7 @@ static int run(struct invocation *in)
 		return command_usage(in, "it takes one ticket, or --all");
 	if (!is_all && !ids_is_ticket(ticket = str_of(in->argv[0])))
 		return command_usage(in, "'%s' is not a ticket id", in->argv[0]);
+	in->progress = &x.progress;
 	status = stores_open(&x.stores, in, false);
 	if (status == COMMAND_OK) {
 		if (export_begin(&x, ticket, str_of(after)) != 0 ||

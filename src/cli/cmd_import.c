@@ -287,6 +287,7 @@ static int run(struct invocation *in)
 		return in->status;
 	if (in->argc > 1)
 		return command_usage(in, "it takes one file");
+	in->progress = &m.progress;
 	status = stores_open(&m.stores, in, !is_record_only);
 	if (status == COMMAND_OK)
 		status = import(&m, in->argv[0]);

@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/conf.h"
+#include "cli/progress.h"
 
 enum {
 	OPTIONS_MAX = 32,
@@ -132,6 +133,8 @@ static void complain(const struct invocation *in, const char *format, va_list ap
 
 static void complain(const struct invocation *in, const char *format, va_list ap)
 {
+	if (in->progress != NULL)
+		progress_break(in->progress);
 	fflush(stdout);
 	fprintf(stderr, "bellhop %s: ", in->command->name);
 	vfprintf(stderr, format, ap);

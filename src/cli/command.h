@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 struct conf;
+struct progress;
 
 /* What a command returns, and the program's exit status (check: 1 warnings, 2 errors). */
 enum {
@@ -45,6 +46,8 @@ struct invocation {
 	int argc;		 /* the operands, once command_option() has returned 0 */
 	char **argv;
 	const char *value; /* the argument of the option just returned */
+	struct progress
+		*progress; /* a bar that may be on the terminal: complaints go below it; or NULL */
 	int status;	   /* what to return when command_option() returned -1 */
 };
 

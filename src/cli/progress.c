@@ -17,6 +17,7 @@ static void draw(struct progress *p)
 	int64_t done = p->done < p->total ? p->done : p->total;
 
 	p->drawn_at_ms = clock_mono_ms();
+	p->is_open = true;
 	if (p->total <= 0) {
 		fprintf(stderr, "\r%lld", (long long)p->done);
 		return;
@@ -41,12 +42,19 @@ void progress_set(struct progress *p, int64_t done)
 		draw(p);
 }
 
+void progress_break(struct progress *p)
+{
+	if (p->is_open)
+		fputc('\n', stderr);
+	p->is_open = false;
+}
+
 void progress_end(struct progress *p, bool is_finished)
 {
-	if (!p->is_shown)
+	if (!p->is_shown || (!is_finished && !p->is_open))
 		return;
 	if (is_finished && p->done < p->total)
 		p->done = p->total;
 	draw(p);
-	fputc('\n', stderr);
+	progress_break(p);
 }

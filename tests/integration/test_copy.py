@@ -4,9 +4,11 @@ bellhop verify and rebuild: whatever is wrong in a store is found, and Redis is 
 and import: a ticket is the same in another record, however often and from where on it is taken in.
 """
 
+import contextlib
 import json
 import os
 import random
+import re
 import resource
 import subprocess
 import threading
@@ -513,3 +515,69 @@ def test_much_in_little_memory(stack, ticket, copy):
     assert taken.returncode == 0, taken.stderr
     for found in (stack.bellhop("verify", "--record", ticket), copy.bellhop("verify", "--record", ticket)):
         assert found.stdout == "1 tickets, 4000 events, 0 streams: no difference\n"
+
+
+# ---- the bar
+
+
+def on_terminal(stack, *arguments, **settings):
+    """What a command draws on a terminal, its standard error, and what it writes beside it."""
+    master, slave = os.openpty()
+    command = [stack.program("bellhop"), "-c", stack.config, *arguments]
+    env = {**os.environ, **stack.env, **settings}
+    with subprocess.Popen(command, env=env, stderr=slave, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as process:
+        os.close(slave)
+        written, drawn = process.stdout.read(), b""
+        with contextlib.suppress(OSError):  # a terminal that nobody writes to any more
+            while data := os.read(master, 4096):
+                drawn += data
+    os.close(master)
+    return process.returncode, written, drawn.decode()
+
+
+def test_a_bar_on_a_terminal(stack, ticket, copy, tmp_path):
+    fill(stack, ticket, 1500)
+    status, written, drawn = on_terminal(stack, "export", ticket)
+    assert status == 0
+    assert len(written.splitlines()) == 1503
+    bars = drawn.split("\r")[1:]
+    assert all(re.fullmatch(r"\[#*\.*\] +\d+ %", bar) and bar.index("]") == 41 for bar in bars[:-1]), bars
+    assert (bars[0], bars[-2], bars[-1]) == (f"[{'.' * 40}]   0 %", f"[{'#' * 40}] 100 %", "\n"), bars
+    path = tmp_path / "export"
+    path.write_bytes(written)
+    status, _, drawn = on_terminal(stack, "import", str(path), **copy.settings)
+    assert status == 0 and f"[{'#' * 40}] 100 %" in drawn, drawn
+    # What goes wrong is on a line of its own.
+    path.write_bytes(written[:-20])
+    status, _, drawn = on_terminal(stack, "import", str(path), **copy.settings)
+    assert status == 1 and "\r\nbellhop import: line 1503: " in drawn, drawn
+
+
+def test_an_interrupted_export_goes_on_after_what_was_written(stack, ticket, copy):
+    """Two files, of which the first was cut off in the midst of a line, are together what one would be."""
+    names = [f"{ticket}-{i}" for i in range(5)]
+    for name in names:
+        fill(stack, name, 30)
+    whole = export(stack, "--all", "--after", ticket)
+    first = whole[: whole.index(f'"{names[3]}"') + 200]
+    copy.take(first, status=1)
+    copy.take(first[: first.rindex("\n") + 1])
+    copy.take(export(stack, "--all", "--after", names[2]))
+    for name in names:
+        assert copy.rows(name) == everything(stack, name)
+    assert copy.bellhop("verify", "--record").returncode == 0
+
+
+def test_an_import_that_is_killed(stack, ticket, copy, tmp_path):
+    """Whatever was in by then, it is whole, and the same import again brings the rest."""
+    fill(stack, ticket, 3000)
+    path = tmp_path / "export"
+    path.write_text(export(stack, ticket))
+    command = [stack.program("bellhop"), "-c", stack.config, "import", str(path)]
+    with subprocess.Popen(command, env={**os.environ, **stack.env, **copy.settings}) as importer:
+        wait_for(lambda: len(copy.rows(ticket)["event"]) > 0, "the first of them")
+        importer.kill()
+    done = copy.bellhop("verify", "--record")
+    assert done.returncode == 0, done.stdout
+    assert copy.bellhop("import", str(path)).returncode == 0
+    assert copy.rows(ticket) == everything(stack, ticket)
