@@ -12,6 +12,7 @@
 #include "push/stores.h"
 #include "store/hot.h"
 #include "store/people.h"
+#include "store/presence.h"
 #include "store/record_open.h"
 #include "web/json_write.h"
 #include "web/ticket_list.h"
@@ -20,7 +21,10 @@ enum {
 	WINDOW_INIT_COUNT = 1000, /* events looked through for the newest messages */
 	TYPISTS_MAX = 32,	  /* that are told */
 	/* Replies of one ticket; put_ticket() and take_window() agree on them. */
-	TICKET_REPLIES = HOT_OPEN_REPLIES + PEOPLE_TYPISTS_REPLIES + 1,
+	AT_TYPISTS = HOT_OPEN_REPLIES,
+	AT_LOOKING = AT_TYPISTS + PEOPLE_TYPISTS_REPLIES,
+	AT_MARKS = AT_LOOKING + 1,
+	TICKET_REPLIES = AT_MARKS + 1,
 };
 
 /* ---- what is kept ---- */
@@ -203,13 +207,26 @@ static char *typing_json(redisReply *const *replies)
 	for (int i = 0; i < n; i++) {
 		json_write_open_object(&json);
 		json_write_member_str(&json, "user_id", typists[i].user);
-		if (typists[i].name.n > 0)
-			json_write_member_str(&json, "name", typists[i].name);
-		else
-			json_write_member_null(&json, "name");
+		json_write_member_str(&json, "name", typists[i].name);
 		json_write_member_int(&json, "expires_in_ms", typists[i].left_ms);
 		json_write_close(&json);
 	}
+	return json_done(&json, &text);
+}
+
+static char *present_json(const redisReply *reply, int64_t now_ms)
+{
+	struct str users[PRESENCE_LOOKING_MAX];
+	int n = presence_parse_looking(reply, now_ms, users);
+	struct buf text = BUF_INIT;
+	struct json_write json;
+
+	if (n < 0)
+		return NULL;
+	json_write_init(&json, &text);
+	json_write_open_array(&json);
+	for (int i = 0; i < n; i++)
+		json_write_str(&json, users[i]);
 	return json_done(&json, &text);
 }
 
@@ -245,6 +262,7 @@ static size_t put_ticket(struct facts *facts, const struct facts_ticket *ticket,
 
 	return hot_put_open(commands, keys, ticket->ticket, facts->opts.user) +
 	       people_put_typists(commands, keys, ticket->ticket) +
+	       presence_put_looking(commands, keys, ticket->ticket) +
 	       people_put_marks(commands, keys, ticket->ticket);
 }
 
@@ -262,7 +280,8 @@ static void take_window(struct facts *facts, struct facts_ticket *ticket,
 	ticket->is_swept = window.is_swept;
 	ticket->redis_now_ms = window.now_ms;
 	ticket->has_window = window.has_stream;
-	ticket->typing = typing_json(replies + HOT_OPEN_REPLIES);
+	ticket->typing = typing_json(replies + AT_TYPISTS);
+	ticket->present = present_json(replies[AT_LOOKING], window.now_ms);
 	if (!window.has_stream || facts->has_record)
 		return;
 	ticket->membership = access_from_window(
@@ -270,7 +289,7 @@ static void take_window(struct facts *facts, struct facts_ticket *ticket,
 	ticket->epoch = stores_epoch(stores);
 	ticket->last = window.last_seq;
 	ticket->last_public = window.last_public;
-	ticket->read = marks_json(facts, replies[TICKET_REPLIES - 1]);
+	ticket->read = marks_json(facts, replies[AT_MARKS]);
 	set_status(ticket, window.status);
 }
 

@@ -7,7 +7,7 @@ import random
 import threading
 
 import pytest
-from client import check_problem, wait_for
+from client import check_problem, until, wait_for
 
 
 def key_of(ticket):
@@ -390,15 +390,27 @@ class TestHello:
         told.call("PUT", f"/v1/tickets/{three[0]}/read", json={"seq": 6})
         told.call("PUT", f"/v1/tickets/{three[1]}/read", json={"seq": 2})
         site.api("dave").call("PUT", f"/v1/tickets/{three[1]}/read", json={"seq": 4})
+        dave = site.api("dave", name="Dave")
+        assert dave.call("POST", f"/v1/tickets/{three[2]}/typing", json={"typing": True}).status_code == 204
         marks = {three[0]: {"alice": 6}, three[1]: {"alice": 2, "dave": 4}, three[2]: {}}
         with site.api("bob").stream_many(three) as stream:
             cards = stream.hello()["tickets"]
             assert {name: cards[name]["read"] for name in three} == marks
+            (typist,) = cards[three[2]]["typing"]
+            assert (typist["user_id"], typist["name"]) == ("dave", "Dave") and 0 < typist["expires_in_ms"] <= 8000
+            assert cards[three[0]]["typing"] == []
+            watcher = site.api("erin").stream(three[1])
+            until(
+                lambda: told.get(f"/v1/tickets/{three[1]}/presence").json()["users"],
+                lambda users: {"bob", "erin"} <= {user["user_id"] for user in users},
+                "bob and erin",
+            )
         marks[three[0]] = {"alice": 5}
         with site.api("cindy", role="requester", tickets=three).stream_many(three) as stream:
             cards = stream.hello()["tickets"]
             assert {name: cards[name]["read"] for name in three} == marks
-            assert all(cards[name]["typing"] == [] for name in three)
+            assert set(cards[three[1]]["present"]) == {"bob", "erin"}  # bob for ten seconds more
+        watcher.close()
         with told.stream_many(three) as stream:
             assert {name: card["unread"] for name, card in stream.hello()["tickets"].items()} == dict.fromkeys(three, 0)
 
@@ -461,7 +473,8 @@ class TestFaults:
             assert tickets_of(stream.wait_messages(12)) == {name: [4] for name in many}
             with alice.stream_many(many, last_event_id=cursor) as second:
                 assert tickets_of(second.wait_messages(12)) == {name: [4] for name in many}
-                assert second.hello()["tickets"][many[0]]["typing"] is None
+                card = second.hello()["tickets"][many[0]]
+                assert card["typing"] is None and card["present"] is None
                 breakable.start()
                 for name in many:
                     alice.sent(name, "back")

@@ -39,7 +39,7 @@ def test_the_answer_of_a_stream(site, ticket):
         assert hello["mode"] == "full" and hello["server_time"].endswith("Z")
         card = hello["tickets"][ticket]
         assert card["newest_seq"] == 0 and card["status"] == "open" and card["unread"] == 0
-        assert card["read"] == {} and card["typing"] == [] and card["present"] is None
+        assert card["read"] == {} and card["typing"] == [] and card["present"] == []
 
 
 def test_hello_knows_the_ticket(site, ticket):
