@@ -99,9 +99,11 @@ void message_json(struct json_write *j, const struct ticket_event *event,
 /* A member of the event's detail; absent where there is none. */
 static struct str detail_str(const struct json_read *detail, const char *key)
 {
-	if (detail == NULL)
-		return (struct str){0};
-	return json_read_str(json_read_find(json_read_root(detail), key));
+	const struct json_read_value *value = NULL;
+
+	if (detail != NULL)
+		value = json_read_find(json_read_root(detail), key);
+	return value == NULL ? (struct str){0} : json_read_str(value);
 }
 
 /* The frame of a change that is no message's. */
