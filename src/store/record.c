@@ -74,31 +74,17 @@ int record_parse_send(const PGresult *result, struct str ticket, struct record_s
 
 /* ---- one ticket ---- */
 
-/*
- * Unread is the difference of the counts at the two ends, less one's own messages in between (again
- * a difference, of the counts that the first and the last of them carry) and less the deleted ones
- * of others. $3 false: not counted at all.
- */
-#define OWN_LATERAL                                                                \
-	" LEFT JOIN LATERAL (SELECT own, own_public, is_public FROM bellhop.event" \
-	" WHERE $3::boolean AND ticket_id = $1 AND sender_id = $2 AND kind = 'm'"  \
-	" AND seq > coalesce(r.seq, 0) ORDER BY seq"
-
+/* $3 false: unread is not counted at all. */
 static const struct pg_query query_open = {
 	.name = "open",
 	.sql = "SELECT " RECORD_ROWS_TICKET_COLUMNS ","
 	       " p.user_id IS NOT NULL, p.removed_at IS NOT NULL, p.role, coalesce(r.seq, 0),"
-	       " CASE WHEN $3::boolean THEN t.n - greatest(r.n, t.first_n)"
-	       "  - coalesce(newest.own - oldest.own + 1, 0) - gone.n END,"
-	       " CASE WHEN $3::boolean THEN t.n_public - greatest(r.n_public, t.first_n_public)"
-	       "  - coalesce(newest.own_public - oldest.own_public + oldest.is_public::integer, 0)"
-	       "  - gone.n_public END" RECORD_ROWS_TICKET_FROM
+	       " u.unread, u.unread_public" RECORD_ROWS_TICKET_FROM
 	       " LEFT JOIN bellhop.participant p ON p.ticket_id = $1 AND p.user_id = $2"
-	       " LEFT JOIN bellhop.receipt r ON r.ticket_id = $1 AND r.user_id = $2" OWN_LATERAL
-	       " DESC LIMIT 1) newest ON true" OWN_LATERAL " LIMIT 1) oldest ON true"
-	       " CROSS JOIN LATERAL (SELECT count(*) AS n, count(*) FILTER (WHERE is_public) AS n_public"
-	       "  FROM bellhop.event WHERE $3::boolean AND ticket_id = $1 AND sender_id <> $2"
-	       "  AND deleted_at IS NOT NULL AND seq > coalesce(r.seq, 0)) gone"
+	       " LEFT JOIN bellhop.receipt r ON r.ticket_id = $1 AND r.user_id = $2"
+	       " CROSS JOIN LATERAL bellhop.unread($1, $2, coalesce(r.seq, 0),"
+	       "  CASE WHEN $3::boolean THEN t.n - greatest(r.n, t.first_n) END,"
+	       "  CASE WHEN $3::boolean THEN t.n_public - greatest(r.n_public, t.first_n_public) END) u"
 	       " WHERE d.is_only",
 };
 
