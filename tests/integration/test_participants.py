@@ -208,6 +208,8 @@ def every_call(api, ticket, seq=1):
     yield api.call("PUT", f"{base}/read", json={"seq": 1})
     yield api.get(f"{base}/receipts")
     yield api.get(f"{base}/presence")
+    yield api.get(f"{base}/typing")
+    yield api.call("POST", f"{base}/typing", json={"typing": True})
     yield api.get("/v1/unread", ticket=ticket)
 
 
@@ -453,13 +455,21 @@ def reads(api, ticket, kind, number):
         answer = api.get(f"/v1/tickets/{ticket}/poll", wait=1, **start)
         events = answer.json()["events"] if answer.status_code == 200 else []
         return [e["data"].get("content") for e in events]
+    if kind == "many":
+        # Another ticket that stays: the stream goes on without this one.
+        with api.stream_many([ticket, ticket + "-other"], **start) as stream:
+            if stream.status == 200:
+                stream.wait_named("revoked")
+                api.sent(ticket + "-other", "done")
+                stream.wait(lambda s: any(e.data["content"] == "done" for e in s.messages), "the other ticket")
+            return [e.data.get("content") for e in stream.durable]
     with api.stream(ticket, **start) as stream:
         if stream.status == 200:
             assert stream.ended.wait(DEADLINE), "the stream of somebody who was removed goes on"
         return [e.data.get("content") for e in stream.durable]
 
 
-@pytest.mark.parametrize("kind", ["stream", "poll", "page"])
+@pytest.mark.parametrize("kind", ["stream", "many", "poll", "page"])
 def test_nobody_slips_through_while_being_removed(site, ticket, kind):
     """
     Looks that begin before, while and after somebody is removed, again and again: none of them brings a word
@@ -472,7 +482,7 @@ def test_nobody_slips_through_while_being_removed(site, ticket, kind):
         found, failed, stop = [], [], threading.Event()
 
         def look(number, user=user, found=found, failed=failed, stop=stop):
-            api = site.api(user, "requester", tickets=[ticket])
+            api = site.api(user, "requester", tickets=[ticket, ticket + "-other"])
             try:
                 while not stop.is_set():
                     found.extend(reads(api, ticket, kind, number))
