@@ -7,6 +7,7 @@ what they see then is what was saved.
 import os
 import stat
 import subprocess
+import threading
 
 import pytest
 from client import Follower, wait_for
@@ -143,6 +144,36 @@ def test_with_redis(saved, tmp_path):
     assert backup(stack, "save", other).returncode == 0
     assert (other / "redis.rdb").read_bytes().startswith(b"REDIS")
     assert backup(stack, "verify", other).returncode == 0
+
+
+def test_its_counts_are_those_of_what_is_in_it(saved, tmp_path):
+    """While people send."""
+    stack, ticket, *_ = saved
+    over = threading.Event()
+
+    def send():
+        bob = stack.site.api("bob", "service")
+        while not over.is_set():
+            bob.sent(ticket, "and on")
+
+    threads = [threading.Thread(target=send) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for number in range(3):
+            other = tmp_path / f"busy{number}"
+            done = backup(stack, "save", "--no-redis", other)
+            assert done.returncode == 0, done.stderr
+            manifest = dict(line.split("=", 1) for line in (other / "manifest").read_text().splitlines())
+            command = ["pg_restore", "--data-only", "--schema=bellhop", "--file=-", other / "record.dump"]
+            rows = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+            begin = [i for i, row in enumerate(rows) if row.startswith("COPY bellhop.event_")]
+            events = sum(rows.index("\\.", i) - i - 1 for i in begin)
+            assert int(manifest["events"]) == events > 0
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
 
 
 @pytest.mark.parametrize("name", ["record.dump", "manifest"])

@@ -51,6 +51,30 @@ def test_the_daemons_work_and_are_denied_nothing(restricted, ticket):
     assert restricted.redis().execute_command("ACL", "LOG") == []
 
 
+def save(stack, directory, user):
+    at = stack.env["REDIS_URL"].rpartition("@")[2]
+    return subprocess.run(
+        [SOURCE / "contrib" / "backup", "-c", stack.config, "save", directory],
+        env={**stack.daemon_env, "REDIS_BACKUP_URL": f"redis://{user}:{PASSWORD}@{at}"},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+
+def test_a_backup_with_a_copy_of_redis(restricted, tmp_path):
+    done = save(restricted, tmp_path / "saved", "bellhop-backup")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "saved" / "redis.rdb").read_bytes().startswith(b"REDIS")
+    assert restricted.redis().execute_command("ACL", "LOG") == []
+
+
+def test_a_user_who_may_not_copy_redis_is_told_so(restricted, tmp_path):
+    done = save(restricted, tmp_path / "saved", "bellhop")
+    restricted.redis().execute_command("ACL", "LOG", "RESET")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "REDIS_BACKUP_URL" in done.stderr and "--no-redis" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_lost_functions_are_loaded_again(restricted, ticket):
     api = restricted.site.api("alice")
     restricted.redis().execute_command("FUNCTION", "FLUSH")
