@@ -8,6 +8,7 @@
 #include "api/h_edits.h"
 #include "api/h_health.h"
 #include "api/h_history.h"
+#include "api/h_inbox.h"
 #include "api/h_messages.h"
 #include "api/h_participants.h"
 #include "api/h_presence.h"
@@ -39,6 +40,7 @@ enum {
 	ROUTE_DELETE,
 	ROUTE_REVISIONS,
 	ROUTE_SYSTEM_MESSAGE,
+	ROUTE_LIST,
 	ROUTE_CARD,
 	ROUTE_CARD_WRITE,
 	ROUTE_PARTICIPANTS,
@@ -71,6 +73,7 @@ static const struct route routes[ROUTE_COUNT] = {
 	{ROUTE_DELETE, REQUEST_DELETE, "/v1/tickets/{ticket}/messages/{seq}"},
 	{ROUTE_REVISIONS, REQUEST_GET, "/v1/tickets/{ticket}/messages/{seq}/revisions"},
 	{ROUTE_SYSTEM_MESSAGE, REQUEST_POST, "/v1/tickets/{ticket}/system-messages"},
+	{ROUTE_LIST, REQUEST_GET, "/v1/tickets"},
 	{ROUTE_CARD, REQUEST_GET, "/v1/tickets/{ticket}"},
 	{ROUTE_CARD_WRITE, REQUEST_PUT, "/v1/tickets/{ticket}"},
 	{ROUTE_PARTICIPANTS, REQUEST_GET, "/v1/tickets/{ticket}/participants"},
@@ -102,6 +105,7 @@ static const struct handler handlers[ROUTE_COUNT] = {
 	[ROUTE_REVISIONS] = {h_edits_revisions, NEEDS_IDENTITY},
 	[ROUTE_SYSTEM_MESSAGE] = {h_messages_send_system,
 				  NEEDS_IDENTITY | NEEDS_STAFF | NEEDS_JSON},
+	[ROUTE_LIST] = {h_inbox_list, NEEDS_IDENTITY},
 	[ROUTE_CARD] = {h_ticket_read, NEEDS_IDENTITY},
 	[ROUTE_CARD_WRITE] = {h_ticket_write, NEEDS_IDENTITY | NEEDS_STAFF | NEEDS_JSON},
 	[ROUTE_PARTICIPANTS] = {h_participants_list, NEEDS_IDENTITY},

@@ -556,6 +556,8 @@ static void work(struct archive *a)
 		leases_write_seen(a);
 	if (archive_may_go_on(a))
 		revoked_step(a);
+	if (archive_may_go_on(a))
+		activity_step(a);
 }
 
 void archive_tick(struct archive *a)

@@ -97,6 +97,12 @@ struct archive {
 		int64_t expire_at_ms;
 	} revoked;
 
+	/* upkeep of the times that people's lists are ordered by */
+	struct {
+		int batch; /* events */
+		int64_t pause_until_ms;
+	} activity;
+
 	int signal_fd;
 	bool should_stop, should_reload;
 };
@@ -153,7 +159,7 @@ bool archive_may_go_on(struct archive *a);
 /* Has SIGTERM come? Long work asks between its steps. */
 bool archive_is_stopping(struct archive *a);
 
-/* ---- sweep.c, compare.c, trim.c, retention.c, leases.c, revoked.c ---- */
+/* ---- sweep.c, compare.c, trim.c, retention.c, leases.c, revoked.c, activity.c ---- */
 
 /*
  * Reads what was committed lately and brings the streams up to it, then writes the marks of all
@@ -195,5 +201,8 @@ void leases_write_seen(struct archive *a);
 
 /* Brings the copy of the revocations up to the record. */
 void revoked_step(struct archive *a);
+
+/* One round of bringing those times up to date, as far as it is time for one. */
+void activity_step(struct archive *a);
 
 #endif

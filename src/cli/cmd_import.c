@@ -13,6 +13,7 @@
 #include "cli/progress.h"
 #include "cli/stores.h"
 #include "store/record_copy.h"
+#include "store/record_inbox.h"
 #include "store/upkeep.h"
 #include "web/ids.h"
 #include "web/json_read.h"
@@ -65,7 +66,9 @@ static int forget_batch(struct importing *m)
 	return status;
 }
 
-static int begin_batch(struct importing *m)
+/* A statement about the tickets of the batch whose answer says nothing. */
+static int tell_of_batch(struct importing *m,
+			 void (*put)(struct pg_stmt *stmt, const struct str *tickets, size_t n))
 {
 	struct str tickets[BATCH_LINES];
 	struct pg_stmt stmt;
@@ -73,7 +76,7 @@ static int begin_batch(struct importing *m)
 
 	for (size_t i = 0; i < m->nnames; i++)
 		tickets[i] = str_of(m->names[i]);
-	record_copy_put_begin(&stmt, tickets, m->nnames);
+	put(&stmt, tickets, m->nnames);
 	result = stores_ask(&m->stores, &stmt);
 	PQclear(result);
 	return result != NULL ? 0 : -1;
@@ -112,13 +115,16 @@ static int write_batch(struct importing *m)
 	if (m->nlines == 0)
 		return 0;
 	buf_putc(&m->lines, ']');
-	status = begin_batch(m) == 0 ? 1 : -1;
+	status = tell_of_batch(m, record_copy_put_begin) == 0 ? 1 : -1;
 	for (int i = 0; i < ATTEMPTS && status == 1; i++)
 		status = try_batch(m);
 	if (status == 1) {
 		command_fail(m->stores.in, "others write to these tickets all the time");
 		status = -1;
 	}
+	/* What came has dates of its own: its places in people's lists follow. */
+	if (status == 0)
+		status = tell_of_batch(m, record_inbox_put_imported);
 	if (status == 0)
 		status = forget_batch(m);
 	buf_reset(&m->lines);

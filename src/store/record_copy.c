@@ -251,7 +251,8 @@ int record_copy_parse_event(const PGresult *result, size_t i, struct record_copi
 
 static const struct pg_query query_people = {
 	.name = "copy_people",
-	.sql = "SELECT jsonb_strip_nulls(to_jsonb(p) || '{\"type\": \"participant\"}')::text"
+	.sql = "SELECT jsonb_strip_nulls(to_jsonb(p) - '{active_at,active_public_at}'::text[]"
+	       "  || '{\"type\": \"participant\"}')::text"
 	       " FROM bellhop.participant p WHERE p.ticket_id = $1 UNION ALL"
 	       " SELECT (to_jsonb(r) || '{\"type\": \"receipt\"}')::text"
 	       " FROM bellhop.receipt r WHERE r.ticket_id = $1",
@@ -306,6 +307,9 @@ int record_copy_parse_row(const PGresult *result, bool *is_there_r, struct str *
 #define WITH_CONTENT                                     \
 	"l.j || jsonb_build_object('content', '\\x' || " \
 	"encode(convert_to(l.j->>'content', 'UTF8'), 'hex'))"
+/* What record_inbox_put_imported() is about. */
+#define WITHOUT_ACTIVITY \
+	"l.j || '{\"active_at\": \"-infinity\", \"active_public_at\": \"-infinity\"}'"
 #define UNLESS_STOPPED " NOT (SELECT it FROM stop)"
 #define UNLESS_ERASED                                                           \
 	" AND NOT EXISTS (SELECT FROM locked k WHERE k.ticket_id = r.ticket_id" \
@@ -374,44 +378,44 @@ static const struct pg_query query_import = {
 	"  ON CONFLICT DO NOTHING),"
 	" participant_in AS (INSERT INTO bellhop.participant SELECT r.*" ROWS(
 		"participant",
-		"l.j") "  AND" UNLESS_STOPPED " ON CONFLICT DO NOTHING),"
-		       " receipt_in AS (INSERT INTO bellhop.receipt AS o"
-		       "  SELECT DISTINCT ON (r.ticket_id, r.user_id) r.*" ROWS(
-			       "receipt",
-			       "l.j") "  AND" UNLESS_STOPPED
-				      "  ORDER BY r.ticket_id, r.user_id, r.seq DESC"
-				      "  ON CONFLICT (ticket_id, user_id) DO UPDATE SET seq = excluded.seq, n = excluded.n,"
-				      "  n_public = excluded.n_public, read_at = excluded.read_at"
-				      "  WHERE o.seq < excluded.seq),"
-				      " whole AS MATERIALIZED (SELECT DISTINCT ON (r.ticket_id) r.*" ROWS(
-					      "ticket",
-					      "l.j") "  ORDER BY r.ticket_id, r.last_seq DESC),"
-						     " last AS (SELECT DISTINCT ON (e.ticket_id) e.* FROM e ORDER BY e.ticket_id, e.seq DESC),"
-						     " first AS (SELECT DISTINCT ON (e.ticket_id) e.* FROM e ORDER BY e.ticket_id, e.seq),"
-						     " card AS (SELECT DISTINCT ON (e.ticket_id) e.ticket_id, e.detail::jsonb AS d FROM e"
-						     "  WHERE e.kind = 't' ORDER BY e.ticket_id, e.seq DESC),"
-						     " row AS (SELECT w.ticket_id, w.last_seq, w.last_public, w.n, w.n_public, w.first_seq,"
-						     "  w.first_n, w.first_n_public, w.created_at, w.updated_at, w.hold, w.status, w.title,"
-						     "  true AS has_card FROM whole w UNION ALL"
-						     "  SELECT z.ticket_id, z.seq, CASE WHEN z.is_public THEN z.seq ELSE z.prev_public END,"
-						     "  z.n, z.n_public, a.seq, a.n - (a.kind = 'm')::integer,"
-						     "  a.n_public - (a.kind = 'm' AND a.is_public)::integer, a.sent_at, z.sent_at, false,"
-						     "  c.d->>'status', c.d->>'title', c.d IS NOT NULL"
-						     "  FROM last z JOIN first a ON a.ticket_id = z.ticket_id"
-						     "  LEFT JOIN card c ON c.ticket_id = z.ticket_id"
-						     "  WHERE NOT EXISTS (SELECT FROM whole w WHERE w.ticket_id = z.ticket_id)),"
-						     " ticket_in AS (UPDATE bellhop.ticket o SET"
-						     "  last_seq = r.last_seq, last_public = r.last_public, n = r.n, n_public = r.n_public,"
-						     "  first_seq = CASE o.last_seq WHEN 0 THEN r.first_seq ELSE o.first_seq END,"
-						     "  first_n = CASE o.last_seq WHEN 0 THEN r.first_n ELSE o.first_n END,"
-						     "  first_n_public = CASE o.last_seq WHEN 0 THEN r.first_n_public"
-						     "   ELSE o.first_n_public END,"
-						     "  created_at = least(o.created_at, r.created_at), updated_at = r.updated_at,"
-						     "  hold = o.hold OR r.hold, status = coalesce(r.status, o.status),"
-						     "  title = CASE WHEN r.has_card THEN r.title ELSE o.title END"
-						     "  FROM row r WHERE o.ticket_id = r.ticket_id AND o.last_seq <= r.last_seq"
-						     "  AND" UNLESS_STOPPED ")"
-						     " SELECT (SELECT ticket_id FROM clash), (SELECT seq FROM clash), (SELECT it FROM moved)",
+		WITHOUT_ACTIVITY) "  AND" UNLESS_STOPPED " ON CONFLICT DO NOTHING),"
+				  " receipt_in AS (INSERT INTO bellhop.receipt AS o"
+				  "  SELECT DISTINCT ON (r.ticket_id, r.user_id) r.*" ROWS(
+					  "receipt",
+					  "l.j") "  AND" UNLESS_STOPPED
+						 "  ORDER BY r.ticket_id, r.user_id, r.seq DESC"
+						 "  ON CONFLICT (ticket_id, user_id) DO UPDATE SET seq = excluded.seq, n = excluded.n,"
+						 "  n_public = excluded.n_public, read_at = excluded.read_at"
+						 "  WHERE o.seq < excluded.seq),"
+						 " whole AS MATERIALIZED (SELECT DISTINCT ON (r.ticket_id) r.*" ROWS(
+							 "ticket",
+							 "l.j") "  ORDER BY r.ticket_id, r.last_seq DESC),"
+								" last AS (SELECT DISTINCT ON (e.ticket_id) e.* FROM e ORDER BY e.ticket_id, e.seq DESC),"
+								" first AS (SELECT DISTINCT ON (e.ticket_id) e.* FROM e ORDER BY e.ticket_id, e.seq),"
+								" card AS (SELECT DISTINCT ON (e.ticket_id) e.ticket_id, e.detail::jsonb AS d FROM e"
+								"  WHERE e.kind = 't' ORDER BY e.ticket_id, e.seq DESC),"
+								" row AS (SELECT w.ticket_id, w.last_seq, w.last_public, w.n, w.n_public, w.first_seq,"
+								"  w.first_n, w.first_n_public, w.created_at, w.updated_at, w.hold, w.status, w.title,"
+								"  true AS has_card FROM whole w UNION ALL"
+								"  SELECT z.ticket_id, z.seq, CASE WHEN z.is_public THEN z.seq ELSE z.prev_public END,"
+								"  z.n, z.n_public, a.seq, a.n - (a.kind = 'm')::integer,"
+								"  a.n_public - (a.kind = 'm' AND a.is_public)::integer, a.sent_at, z.sent_at, false,"
+								"  c.d->>'status', c.d->>'title', c.d IS NOT NULL"
+								"  FROM last z JOIN first a ON a.ticket_id = z.ticket_id"
+								"  LEFT JOIN card c ON c.ticket_id = z.ticket_id"
+								"  WHERE NOT EXISTS (SELECT FROM whole w WHERE w.ticket_id = z.ticket_id)),"
+								" ticket_in AS (UPDATE bellhop.ticket o SET"
+								"  last_seq = r.last_seq, last_public = r.last_public, n = r.n, n_public = r.n_public,"
+								"  first_seq = CASE o.last_seq WHEN 0 THEN r.first_seq ELSE o.first_seq END,"
+								"  first_n = CASE o.last_seq WHEN 0 THEN r.first_n ELSE o.first_n END,"
+								"  first_n_public = CASE o.last_seq WHEN 0 THEN r.first_n_public"
+								"   ELSE o.first_n_public END,"
+								"  created_at = least(o.created_at, r.created_at), updated_at = r.updated_at,"
+								"  hold = o.hold OR r.hold, status = coalesce(r.status, o.status),"
+								"  title = CASE WHEN r.has_card THEN r.title ELSE o.title END"
+								"  FROM row r WHERE o.ticket_id = r.ticket_id AND o.last_seq <= r.last_seq"
+								"  AND" UNLESS_STOPPED ")"
+								" SELECT (SELECT ticket_id FROM clash), (SELECT seq FROM clash), (SELECT it FROM moved)",
 	.is_write = true,
 };
 
