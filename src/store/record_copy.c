@@ -379,13 +379,16 @@ static const struct pg_query query_import = {
 	" participant_in AS (INSERT INTO bellhop.participant SELECT r.*" ROWS(
 		"participant",
 		WITHOUT_ACTIVITY) "  AND" UNLESS_STOPPED " ON CONFLICT DO NOTHING),"
-				  " receipt_in AS (INSERT INTO bellhop.receipt AS o"
-				  "  SELECT DISTINCT ON (r.ticket_id, r.user_id) r.*" ROWS(
+				  " receipt_in AS (INSERT INTO bellhop.receipt AS o (ticket_id, user_id, seq, n,"
+				  "  n_public, read_at, public_seq, public_at)"
+				  "  SELECT DISTINCT ON (r.ticket_id, r.user_id) r.ticket_id, r.user_id, r.seq, r.n,"
+				  "  r.n_public, r.read_at, coalesce(r.public_seq, 0), r.public_at" ROWS(
 					  "receipt",
 					  "l.j") "  AND" UNLESS_STOPPED
 						 "  ORDER BY r.ticket_id, r.user_id, r.seq DESC"
 						 "  ON CONFLICT (ticket_id, user_id) DO UPDATE SET seq = excluded.seq, n = excluded.n,"
-						 "  n_public = excluded.n_public, read_at = excluded.read_at"
+						 "  n_public = excluded.n_public, read_at = excluded.read_at,"
+						 "  public_seq = excluded.public_seq, public_at = excluded.public_at"
 						 "  WHERE o.seq < excluded.seq),"
 						 " whole AS MATERIALIZED (SELECT DISTINCT ON (r.ticket_id) r.*" ROWS(
 							 "ticket",

@@ -299,6 +299,19 @@ def test_a_copy_is_the_same(stack, conversation, copy):
     assert export(stack, conversation) == copy.bellhop("export", "--all").stdout
 
 
+def test_a_later_read_mark_is_taken_whole(stack, conversation, copy):
+    read = "SELECT outcome FROM bellhop.read_put(%s, 'rita', 'requester', 1, %s)"
+    assert stack.sql(read, conversation, 1) == [("c",)]
+    lines = export(stack, conversation).splitlines(keepends=True)
+    # As it was written before marks had a public number.
+    old = [line for line in lines if '"receipt"' not in line]
+    old += [line.replace("public_seq", "x").replace("public_at", "y") for line in lines if '"receipt"' in line]
+    copy.take("".join(old))
+    assert stack.sql(read, conversation, 4) == [("c",)]
+    copy.take(export(stack, conversation))
+    assert copy.rows(conversation) == everything(stack, conversation)
+
+
 def test_lines_are_readable(stack, conversation):
     lines = [json.loads(line) for line in export(stack, conversation).splitlines()]
     assert lines[0] == {"type": "bellhop", "version": 1}
