@@ -34,6 +34,7 @@ static void ticket_forget(struct facts_ticket *ticket)
 	free(ticket->read);
 	free(ticket->typing);
 	free(ticket->present);
+	free(ticket->typists);
 	*ticket = (struct facts_ticket){.ticket = ticket->ticket, .key = ticket->key, .unread = -1};
 }
 
@@ -193,15 +194,11 @@ static void ask_record(struct facts *facts)
 
 /* ---- Redis ---- */
 
-static char *typing_json(redisReply *const *replies)
+static char *typing_json(const struct people_typist *typists, int n)
 {
-	struct people_typist typists[TYPISTS_MAX];
-	int n = people_parse_typists(replies, typists, TYPISTS_MAX);
 	struct buf text = BUF_INIT;
 	struct json_write json;
 
-	if (n < 0)
-		return NULL;
 	json_write_init(&json, &text);
 	json_write_open_array(&json);
 	for (int i = 0; i < n; i++) {
@@ -228,6 +225,34 @@ static char *present_json(const redisReply *reply, int64_t now_ms)
 	for (int i = 0; i < n; i++)
 		json_write_str(&json, users[i]);
 	return json_done(&json, &text);
+}
+
+/* Copies, so that the hub can tell of their end. What cannot be kept is only told by its time-out. */
+static void keep_typists(struct facts_ticket *ticket, const struct people_typist *typists, int n)
+{
+	ticket->typists = n > 0 ? calloc((size_t)n, sizeof(*ticket->typists)) : NULL;
+	for (int i = 0; ticket->typists != NULL && i < n; i++) {
+		struct facts_typist *kept = &ticket->typists[ticket->n_typists];
+
+		if (!ids_is_user(typists[i].user) ||
+		    (typists[i].name.n > 0 && !ids_is_name(typists[i].name)))
+			continue;
+		snprintf(kept->user, sizeof(kept->user), "%.*s", STR_ARG(typists[i].user));
+		snprintf(kept->name, sizeof(kept->name), "%.*s", STR_ARG(typists[i].name));
+		kept->left_ms = typists[i].left_ms;
+		ticket->n_typists++;
+	}
+}
+
+static void take_typists(struct facts_ticket *ticket, redisReply *const *replies)
+{
+	struct people_typist typists[TYPISTS_MAX];
+	int n = people_parse_typists(replies, typists, TYPISTS_MAX);
+
+	if (n < 0)
+		return;
+	ticket->typing = typing_json(typists, n);
+	keep_typists(ticket, typists, n);
 }
 
 /* The marks that were told to Redis lately: not all of them, but none is wrong. */
@@ -280,7 +305,7 @@ static void take_window(struct facts *facts, struct facts_ticket *ticket,
 	ticket->is_swept = window.is_swept;
 	ticket->redis_now_ms = window.now_ms;
 	ticket->has_window = window.has_stream;
-	ticket->typing = typing_json(replies + AT_TYPISTS);
+	take_typists(ticket, replies + AT_TYPISTS);
 	ticket->present = present_json(replies[AT_LOOKING], window.now_ms);
 	if (!window.has_stream || facts->has_record)
 		return;

@@ -9,12 +9,20 @@
 #include "chat/access.h"
 #include "chat/message.h"
 #include "push/begin.h"
+#include "web/ids.h"
 
 struct facts;
 struct pg_call;
 struct push;
 struct redis_async_call;
 struct ticket_list;
+
+/* Somebody who types. */
+struct facts_typist {
+	char user[IDS_USER_MAX + 1];
+	char name[IDS_NAME_MAX + 1]; /* empty: none */
+	int64_t left_ms;	     /* as of the answer */
+};
 
 struct facts_ticket {
 	struct str ticket;
@@ -33,6 +41,8 @@ struct facts_ticket {
 	char *read;
 	char *typing;
 	char *present;
+	struct facts_typist *typists; /* whom `typing` names */
+	size_t n_typists;
 };
 
 struct facts_opts {

@@ -15,6 +15,7 @@
 #include "push/begin.h"
 #include "push/facts.h"
 #include "push/hubs.h"
+#include "push/notices.h"
 #include "push/out_poll.h"
 #include "push/out_sse.h"
 #include "push/push.h"
@@ -23,6 +24,7 @@
 #include "push/stores.h"
 #include "push/subscriber.h"
 #include "push/tail.h"
+#include "push/typing.h"
 #include "web/query.h"
 #include "web/route.h"
 #include "web/ticket_list.h"
@@ -178,6 +180,20 @@ static struct out *opening_out(const struct opening *opening)
 	return out_sse_new(push->base, &push->limits, opening->conn, opening->request_id);
 }
 
+/* Whoever types as hello tells it: if nothing more is heard of that, its end is told all the same. */
+static void opening_learn(const struct opening *opening, const struct facts_ticket *ticket,
+			  struct hub *hub)
+{
+	struct typing *typing = notices_typing(opening->all->opts.push->notices);
+
+	for (size_t i = 0; i < ticket->n_typists; i++) {
+		const struct facts_typist *typist = &ticket->typists[i];
+
+		typing_learn(typing, hub, str_of(typist->user), str_of(typist->name),
+			     typist->left_ms);
+	}
+}
+
 /* The ticket's hub, started and followed, in the epoch of the facts. */
 static struct hub *opening_hub(const struct opening *opening, const struct facts_ticket *ticket)
 {
@@ -194,6 +210,7 @@ static struct hub *opening_hub(const struct opening *opening, const struct facts
 		return NULL;
 	if (opening->facts.has_redis)
 		stores_note_swept(push->stores, hub_keep(hub)->partition, ticket->is_swept);
+	opening_learn(opening, ticket, hub);
 	hub_forget(hub, ticket->kept_from);
 	if (ticket->is_swept && !ticket->has_window && ticket->kept_from > 0 &&
 	    ticket->last >= ticket->kept_from)

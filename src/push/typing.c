@@ -193,7 +193,8 @@ static struct typist *learn(struct typing *typing, struct hub *hub, struct str u
 void typing_learn(struct typing *typing, struct hub *hub, struct str user, struct str name,
 		  int64_t ms)
 {
-	learn(typing, hub, user, name, ms);
+	if (find(hub, user) == NULL)
+		learn(typing, hub, user, name, ms);
 }
 
 void typing_start(struct typing *typing, struct hub *hub, struct str user, struct str name,

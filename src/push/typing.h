@@ -28,7 +28,8 @@ void typing_free(struct typing *typing);
 void typing_start(struct typing *typing, struct hub *hub, struct str user, struct str name,
 		  int64_t ms);
 
-/* The same of somebody whom a listener has just been told of: so that a stop follows. */
+/* The same, as a new listener is told by hello: nothing is sent, but a stop will be. Whoever is known
+ * is known better. */
 void typing_learn(struct typing *typing, struct hub *hub, struct str user, struct str name,
 		  int64_t ms);
 

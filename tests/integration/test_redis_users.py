@@ -46,7 +46,11 @@ def test_the_daemons_work_and_are_denied_nothing(restricted, ticket):
         for number in range(3):
             api.sent(ticket, f"number {number}")
         stream.wait_messages(3)
+        said = api.call("POST", f"/v1/tickets/{ticket}/typing", json={"typing": True})
+        assert said.status_code == 204
+        stream.wait_named("typing-start")
     assert len(api.history(ticket)) == 3
+    assert api.get(f"/v1/tickets/{ticket}/typing").json()["typing"] != []
     assert api.call("GET", "/v1/health/redis").json()["status"] == "connected"
     assert restricted.redis().execute_command("ACL", "LOG") == []
 

@@ -5,7 +5,7 @@ import concurrent.futures
 import time
 
 import pytest
-from client import check_problem, until, wait_for
+from client import Stream, check_problem, until, wait_for
 
 HOLDS_MS = 8000
 
@@ -190,6 +190,58 @@ def test_who_vanishes_types_no_longer(site, ticket):
         stop = stream.wait_named("typing-stop")
         assert 7.5 < stop.at - begun < 10
     assert typing(alice, ticket) == []
+
+
+def test_hello_tells_who_types(site, ticket):
+    alice, bob = site.api("alice", name="Alice"), site.api("bob", role="requester", tickets=[ticket])
+    say(alice, ticket)
+    with bob.stream(ticket) as stream:
+        (one,) = stream.hello()["tickets"][ticket]["typing"]
+        assert (one["user_id"], one["name"]) == ("alice", "Alice")
+        assert 0 < one["expires_in_ms"] <= HOLDS_MS
+        # Nobody has listened when it was said; that it ended is told all the same.
+        stop = stream.wait_named("typing-stop")
+        assert stop.data == {"ticket_id": ticket, "user_id": "alice", "name": "Alice", "expires_in_ms": 0}
+    with bob.stream(ticket) as stream:
+        assert stream.hello()["tickets"][ticket]["typing"] == []
+
+
+def test_hello_of_many_tickets_tells_who_types(site, ticket):
+    alice = site.api("alice")
+    others = [f"{ticket}-{number}" for number in range(3)]
+    say(alice, others[1])
+    with Stream(site.api("bob"), "/v1/stream", tickets=",".join(others)) as stream:
+        cards = stream.hello()["tickets"]
+        assert [len(cards[name]["typing"]) for name in others] == [0, 1, 0]
+        say(alice, others[2])
+        assert stream.wait_named("typing-start").data["ticket_id"] == others[2]
+        say(alice, others[1], False)
+        assert stream.wait_named("typing-stop").data["ticket_id"] == others[1]
+
+
+def test_read_marks_are_told_and_the_newest_of_many(site, ticket):
+    alice, bob = site.api("alice"), site.api("bob")
+    carl = site.api("carl", role="requester", tickets=[ticket])
+    for number in range(1, 41):
+        alice.sent(ticket, f"number {number}", kind="note" if number > 20 else "text")
+
+    def read(seq):
+        answer = bob.call("PUT", f"/v1/tickets/{ticket}/read", json={"seq": seq})
+        assert answer.status_code == 200, answer.text
+
+    with alice.stream(ticket) as stream, carl.stream(ticket) as public:
+        stream.hello(), public.hello()
+        begun = time.monotonic()
+        for seq in range(1, 41):
+            read(seq)
+        took = time.monotonic() - begun
+        stream.wait(lambda s: s.named("message-read") and s.named("message-read")[-1].data["seq"] == 40)
+        marks = [event.data["seq"] for event in stream.named("message-read")]
+        assert marks == sorted(set(marks)) and len(marks) <= 2 + took / 0.25
+        assert all(event.id is None and event.data["user_id"] == "bob" for event in stream.named("message-read"))
+        # Of notes a requester hears nothing, not even by a mark that is told again.
+        shown = [event.data["seq"] for event in public.named("message-read")]
+        assert shown[-1] == 20 and shown == sorted(set(shown))
 
 
 def test_saying_it_often_is_told_seldom(site, ticket):

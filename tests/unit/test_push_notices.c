@@ -178,6 +178,16 @@ static void still_typing_is_told_seldom_and_prolongs(void **state)
 	assert_int_equal(f->staff.n, 6);
 }
 
+static void who_is_known_is_not_learnt_anew(void **state)
+{
+	struct fixture *f = *state;
+
+	typing_start(f->typing, f->hub, STR("ann"), STR("Ann"), SHORT_MS);
+	typing_learn(f->typing, f->hub, STR("ann"), STR("Ann"), LONG_MS);
+	run_until(f, &f->staff, 2);
+	assert_heard(&f->staff, START("ann", "\"Ann\"", "30") STOP("ann", "\"Ann\""));
+}
+
 static void a_message_ends_its_senders_typing(void **state)
 {
 	struct fixture *f = *state;
@@ -320,6 +330,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(who_says_nothing_more_types_no_longer, begin, end),
 		cmocka_unit_test_setup_teardown(still_typing_is_told_seldom_and_prolongs, begin,
 						end),
+		cmocka_unit_test_setup_teardown(who_is_known_is_not_learnt_anew, begin, end),
 		cmocka_unit_test_setup_teardown(a_message_ends_its_senders_typing, begin, end),
 		cmocka_unit_test_setup_teardown(removal_ends_typing, begin, end),
 		cmocka_unit_test_setup_teardown(typists_are_bounded, begin, end),
