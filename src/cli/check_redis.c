@@ -18,6 +18,7 @@
 enum {
 	TIMEOUT_MS = 3000,
 	VERSION_MAJOR_MIN = 7,
+	CHANNEL_REPLIES = 2,
 	CLIENTS_MIN = 200, /* readers of a busy push process, and some */
 };
 
@@ -135,6 +136,30 @@ static void check_library(struct checks *checks, const char *name, const redisRe
 	}
 }
 
+/* The functions publish in silence: where they may not, nothing fails, and nobody hears of anything. */
+static void put_channels(struct buf *commands, const char *prefix)
+{
+	struct redis_key channel;
+
+	/* Of no ticket, so nobody follows it. */
+	redis_keys_channel(prefix, REDIS_CHANNEL_LIVE, STR(""), &channel);
+	redis_wire_putc(commands, "PUBLISH", channel.text, "", (char *)NULL);
+	redis_wire_putc(commands, "PUBSUB", "NUMSUB", (char *)NULL);
+}
+
+static void check_channels(struct checks *checks, redisReply *const replies[CHANNEL_REPLIES])
+{
+	for (size_t i = 0; i < CHANNEL_REPLIES; i++) {
+		if (replies[i]->type != REDIS_REPLY_ERROR)
+			continue;
+		checks_add(checks, CHECK_WARNING, "redis channels",
+			   "typing, presence and inbox are not told: %.*s", (int)replies[i]->len,
+			   replies[i]->str);
+		return;
+	}
+	checks_add(checks, CHECK_OK, "redis channels", "may be published to");
+}
+
 /* Does the archiver keep the windows right? Its mark in one partition stands for all. */
 static void check_swept(struct checks *checks, struct redis_conn *redis,
 			const struct redis_keys *keys)
@@ -175,7 +200,13 @@ static void check_deployment(struct checks *checks, const struct conf *conf,
 
 static void ask(struct checks *checks, const struct conf *conf, struct redis_conn *redis)
 {
-	enum { INFO, DEPLOYMENT, FUNCTIONS, REPLIES = FUNCTIONS + UPKEEP_LIBRARIES };
+	enum {
+		INFO,
+		DEPLOYMENT,
+		FUNCTIONS,
+		CHANNELS = FUNCTIONS + UPKEEP_LIBRARIES,
+		REPLIES = CHANNELS + CHANNEL_REPLIES
+	};
 	redisReply *replies[REPLIES] = {NULL};
 	struct buf commands;
 	enum err err;
@@ -184,6 +215,7 @@ static void ask(struct checks *checks, const struct conf *conf, struct redis_con
 	redis_wire_putc(&commands, "INFO", "all", (char *)NULL);
 	hot_put_deployment_read(&commands, conf_str(conf, CONF_REDIS_PREFIX));
 	upkeep_put_probes(&commands);
+	put_channels(&commands, conf_str(conf, CONF_REDIS_PREFIX));
 	err = redis_conn_exec(redis, &commands, REPLIES, clock_mono_ms() + TIMEOUT_MS, replies);
 	if (err != ERR_NONE) {
 		checks_add(checks, CHECK_ERROR, "redis", "%s: %s", err_text(err),
@@ -200,6 +232,7 @@ static void ask(struct checks *checks, const struct conf *conf, struct redis_con
 		check_clients(checks, conf, info);
 		for (size_t i = 0; i < UPKEEP_LIBRARIES; i++)
 			check_library(checks, upkeep_library(i)->name, replies[FUNCTIONS + i]);
+		check_channels(checks, &replies[CHANNELS]);
 		check_deployment(checks, conf, redis, replies[DEPLOYMENT]);
 	}
 	redis_conn_release(replies, REPLIES);

@@ -92,6 +92,24 @@ def test_bellhop_check_is_content(restricted):
     done = restricted.bellhop("check", env=restricted.daemon_env)
     assert done.returncode in (0, 1), done.stdout + done.stderr
     assert "NOPERM" not in done.stdout + done.stderr
+    assert "redis channels: may be published to" in done.stdout
+
+
+@pytest.mark.parametrize("rules", ["resetchannels", "-publish", "-pubsub|numsub"])
+def test_bellhop_check_tells_who_may_not_publish(restricted, rules):
+    name = "bellhop-silent"
+    line = next(
+        line for line in (SOURCE / "contrib/redis/users.acl").read_text().splitlines() if line.startswith("user bellhop ")
+    )
+    _, _, *given = line.replace("CHANGE_ME", PASSWORD).split()
+    restricted.redis().execute_command("ACL", "SETUSER", name, "reset", *given, rules)
+    url = restricted.daemon_env["REDIS_URL"].replace("//bellhop:", f"//{name}:")
+    try:
+        done = restricted.bellhop("check", env={"REDIS_URL": url})
+    finally:
+        restricted.redis().execute_command("ACL", "DELUSER", name)
+        restricted.redis().execute_command("ACL", "LOG", "RESET")
+    assert "redis channels: typing, presence and inbox are not told: NOPERM" in done.stdout
 
 
 FORBIDDEN = [
