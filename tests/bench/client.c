@@ -13,7 +13,7 @@
 
 enum {
 	TOKEN_LIFE_S = 86400,
-	URL_MAX = 1024,
+	URL_MAX = 9216,
 };
 
 int client_init(struct client *client, const struct options *options, struct buf *error)

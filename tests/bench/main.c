@@ -22,6 +22,7 @@ struct bench {
 	struct senders *senders;
 	struct streams *streams;
 	struct pages *pages;
+	struct openings *openings;
 	double opening_s;
 	bool stalled;
 };
@@ -41,6 +42,8 @@ static size_t progress(const struct bench *b)
 		n += streams_greeted(b->streams) + streams_counts(b->streams)->delivered;
 	if (b->pages != NULL)
 		n += pages_counts(b->pages)->read;
+	if (b->openings != NULL)
+		n += openings_counts(b->openings)->greeted + openings_counts(b->openings)->refused;
 	return n;
 }
 
@@ -94,6 +97,11 @@ static bool are_read(const struct bench *b)
 	return pages_is_done(b->pages);
 }
 
+static bool are_greeted(const struct bench *b)
+{
+	return openings_is_done(b->openings);
+}
+
 static int connect_senders(struct bench *b)
 {
 	b->senders = senders_new(&b->client, b->engine, &b->ledger);
@@ -129,6 +137,16 @@ static int read_history(struct bench *b)
 	return run_until(b, are_read, false);
 }
 
+static int open_many(struct bench *b)
+{
+	b->openings = openings_new(&b->client, b->engine, &b->ledger);
+	if (b->openings == NULL || openings_start(b->openings) != 0) {
+		fputs("bellhop-bench: could not make the streams\n", stderr);
+		return -1;
+	}
+	return run_until(b, are_greeted, false);
+}
+
 static int play(struct bench *b)
 {
 	switch (b->options.mode) {
@@ -145,6 +163,10 @@ static int play(struct bench *b)
 		    (connect_senders(b) != 0 || run_until(b, are_sent, true) != 0))
 			return -1;
 		return read_history(b);
+	case OPTIONS_HELLO:
+		if (connect_senders(b) != 0 || run_until(b, are_sent, true) != 0)
+			return -1;
+		return open_many(b);
 	}
 	return -1;
 }
@@ -188,12 +210,14 @@ int main(int argc, char **argv)
 			.senders = b.senders,
 			.streams = b.streams,
 			.pages = b.pages,
+			.openings = b.openings,
 			.opening_s = b.opening_s,
 			.stalled = b.stalled,
 		};
 
 		good = report_print(&report) && result == 0;
 	}
+	openings_free(b.openings);
 	pages_free(b.pages);
 	streams_free(b.streams);
 	senders_free(b.senders);

@@ -27,6 +27,8 @@ enum {
 	HTTP2,
 	SEND_ONLY,
 	HISTORY,
+	HELLO,
+	MANY,
 	TICKET,
 	REQUESTS,
 	LIMIT,
@@ -58,7 +60,10 @@ static const struct row rows[] = {
 	{SEND_ONLY, "send-only", NULL, "send without streams"},
 	{HISTORY, "history", NULL, "fill the tickets, then read pages of their history"},
 	{TICKET, "ticket", "TICKET", "with --history: read this ticket and fill none"},
-	{REQUESTS, "requests", "N", "with --history: read N pages (1000)"},
+	{HELLO, "hello", NULL, "fill the tickets, then open streams of many, up to their hello"},
+	{MANY, "many", "N", "with --hello: of N tickets each (64)"},
+	{REQUESTS, "requests", "N",
+	 "with --history and --hello: read N pages, open N streams (1000)"},
 	{LIMIT, "limit", "N", "with --history: pages of N messages (50)"},
 	{PATIENCE, "patience", "SECONDS", "give up when nothing happens for so long (10)"},
 	{JSON, "json", NULL, "print the result as JSON"},
@@ -144,6 +149,9 @@ static bool take_flag(struct options *o, int id)
 	case HISTORY:
 		o->mode = OPTIONS_HISTORY;
 		return true;
+	case HELLO:
+		o->mode = OPTIONS_HELLO;
+		return true;
 	default:
 		return false;
 	}
@@ -173,6 +181,9 @@ static bool take_option(struct options *o, int id, const char *text)
 		break;
 	case REQUESTS:
 		take_number(text, 1, 100000000, &o->requests, &fault);
+		break;
+	case MANY:
+		take_number(text, 1, 128, &o->many, &fault);
 		break;
 	case LIMIT:
 		take_number(text, 1, 200, &o->limit, &fault);
@@ -217,6 +228,7 @@ int options_parse(int argc, char **argv, struct options *options_r)
 		.messages = 1000,
 		.size = 100,
 		.requests = 1000,
+		.many = 64,
 		.limit = 50,
 		.patience_ms = 10000,
 	};

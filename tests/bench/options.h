@@ -10,6 +10,7 @@ enum options_mode {
 	OPTIONS_FAN_OUT,   /* send while streams listen */
 	OPTIONS_SEND_ONLY, /* send alone */
 	OPTIONS_HISTORY,   /* read pages */
+	OPTIONS_HELLO,	   /* open streams of many tickets */
 };
 
 struct options {
@@ -25,7 +26,8 @@ struct options {
 	long streams;
 	long messages;
 	long size;	  /* bytes of a message's content */
-	long requests;	  /* pages to read */
+	long requests;	  /* pages to read, streams to open */
+	long many;	  /* tickets of a stream that is opened */
 	long limit;	  /* messages of a page */
 	long patience_ms; /* so long may nothing happen */
 	double rate;	  /* messages a second in all; 0: as fast as they go */

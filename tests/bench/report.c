@@ -149,6 +149,25 @@ static bool put_history(struct printer *p, const struct report *report)
 	return counts->wrong + counts->refused == 0;
 }
 
+static bool put_openings(struct printer *p, const struct report *report)
+{
+	const struct openings_counts *counts = openings_counts(report->openings);
+	double s = seconds(counts->begun_us, counts->ended_us);
+
+	begin(p, "openings");
+	put_count(p, "greeted", counts->greeted);
+	put_count(p, "wrong", counts->wrong);
+	put_count(p, "refused", counts->refused);
+	put_real(p, "seconds", s);
+	put_real(p, "per_second", per_second(counts->greeted, s));
+	end(p);
+	put_latencies(p, "hello_ms", openings_latencies(report->openings));
+	if (counts->first_trouble[0] != '\0')
+		fprintf(stderr, "bellhop-bench: first trouble of a stream: %s\n",
+			counts->first_trouble);
+	return counts->wrong + counts->refused == 0;
+}
+
 static bool put_all(struct printer *p, const struct report *report)
 {
 	bool good = !report->stalled;
@@ -161,6 +180,8 @@ static bool put_all(struct printer *p, const struct report *report)
 		good = put_streams(p, report) && good;
 	if (report->pages != NULL)
 		good = put_history(p, report) && good;
+	if (report->openings != NULL)
+		good = put_openings(p, report) && good;
 	return good;
 }
 

@@ -4,6 +4,7 @@
 #define BELLHOP_BENCH_REPORT_H
 
 #include "ledger.h"
+#include "openings.h"
 #include "options.h"
 #include "pages.h"
 #include "sender.h"
@@ -16,6 +17,7 @@ struct report {
 	struct senders *senders;
 	struct streams *streams;
 	struct pages *pages;
+	struct openings *openings;
 	double opening_s; /* until all streams had said hello */
 	bool stalled;	  /* nothing happened for options->patience_ms */
 };
