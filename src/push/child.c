@@ -227,7 +227,13 @@ static int on_hub_made(void *arg, struct hub *hub)
 	struct child *child = arg;
 
 	hub_observe(hub, &child->observer);
-	return live_follow_ticket(child->push.live, hub_ticket(hub));
+	if (live_follow_ticket(child->push.live, hub_ticket(hub)) != 0)
+		return -1;
+	/* After that, so that nothing is missed between the two. */
+	if (notices_hub_made(child->push.notices, hub) == 0)
+		return 0;
+	live_unfollow_ticket(child->push.live, hub_ticket(hub));
+	return -1;
 }
 
 static void on_fed(void *arg, struct hub *hub, const struct ticket_event *event)
@@ -242,6 +248,20 @@ static void on_live_ticket(void *arg, struct str ticket, struct str payload)
 	struct child *child = arg;
 
 	notices_ticket(child->push.notices, ticket, payload);
+}
+
+static void on_live_system(void *arg, struct str payload)
+{
+	struct child *child = arg;
+
+	notices_system(child->push.notices, payload);
+}
+
+static void on_live_back(void *arg)
+{
+	struct child *child = arg;
+
+	notices_again(child->push.notices);
 }
 
 static void on_hub_gone(void *arg, struct hub *hub)
@@ -322,7 +342,10 @@ static int make_live(struct child *child)
 		.target = stores_redis_target(push->stores),
 		.prefix = conf_str(conf_of(child), CONF_REDIS_PREFIX),
 		.connect_timeout_ms = stores_connect_timeout_ms(push->stores),
-		.ops = {.ticket = on_live_ticket, .arg = child},
+		.ops = {.ticket = on_live_ticket,
+			.system = on_live_system,
+			.back = on_live_back,
+			.arg = child},
 	};
 
 	child->observer = (struct hub_observer){.fed = on_fed, .arg = child};

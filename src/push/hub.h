@@ -16,6 +16,7 @@
 #include "base/str.h"
 #include "chat/message.h"
 
+struct crowd;
 struct frame;
 struct reads_list;
 struct ticket_event;
@@ -24,6 +25,7 @@ struct link;
 struct reader;
 struct ring;
 struct typing_list;
+struct roll;
 
 /* What becomes of a link; given by its subscriber. None may free the hub. */
 struct link_ops {
@@ -154,6 +156,8 @@ struct hub_keep {
 	bool is_absence_known;	/* tail.c: that Redis is behind was checked with the record */
 	bool is_asked;		/* chase.c: to be compared with the record */
 	bool has_hole;		/* chase.c: cannot go on before that */
+	struct crowd *crowd;	/* crowds.c: the ticket's people, NULL if none is known */
+	struct roll *roll;	/* muster.c: whether they were asked for */
 	bool is_untrusted;	/* chase.c: Redis was not to be believed when last looked at */
 	bool is_unchecked;	/* hub.c: a removal may have been missed; chase.c asks the record */
 	struct typing_list *typing; /* typing.c: who types, NULL if nobody */

@@ -8,7 +8,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "push/crowds.h"
 #include "push/hubs.h"
+#include "push/muster.h"
 #include "push/payload.h"
 #include "push/push.h"
 #include "push/reads.h"
@@ -20,6 +22,8 @@ struct notices {
 	struct push *push;
 	struct typing *typing;
 	struct reads *reads;
+	struct crowds *crowds;
+	struct muster *muster;
 	int64_t odd, logged_ms; /* clock_mono_ms, 0: never */
 };
 
@@ -32,7 +36,10 @@ struct notices *notices_new(struct push *push)
 	notices->push = push;
 	notices->typing = typing_new(push->base);
 	notices->reads = reads_new(push->base);
-	if (notices->typing == NULL || notices->reads == NULL) {
+	notices->crowds = crowds_new();
+	if (notices->crowds != NULL)
+		notices->muster = muster_new(push->base, push->stores, notices->crowds);
+	if (notices->typing == NULL || notices->reads == NULL || notices->muster == NULL) {
 		notices_free(notices);
 		return NULL;
 	}
@@ -45,6 +52,8 @@ void notices_free(struct notices *notices)
 		return;
 	typing_free(notices->typing);
 	reads_free(notices->reads);
+	muster_free(notices->muster);
+	crowds_free(notices->crowds);
 	free(notices);
 }
 
@@ -85,6 +94,7 @@ void notices_ticket(struct notices *notices, struct str ticket, struct str paylo
 						.at_ms = said.at_ms});
 		break;
 	case PAYLOAD_HERE:
+		crowds_here(notices->crowds, hub, said.user, said.status);
 		break;
 	case PAYLOAD_PRESENCE:
 	case PAYLOAD_INBOX:
@@ -94,15 +104,45 @@ void notices_ticket(struct notices *notices, struct str ticket, struct str paylo
 	payload_deinit(&said);
 }
 
+void notices_system(struct notices *notices, struct str payload)
+{
+	struct payload said;
+
+	if (payload_parse(payload, &said) != 0) {
+		notices_count_odd(notices);
+		return;
+	}
+	if (said.kind == PAYLOAD_PRESENCE)
+		crowds_presence(
+			notices->crowds, said.user,
+			&(struct presence_state){.status = said.status, .seen_ms = said.seen_ms});
+	else
+		notices_count_odd(notices);
+	payload_deinit(&said);
+}
+
+void notices_again(struct notices *notices)
+{
+	muster_again(notices->muster);
+}
+
+int notices_hub_made(struct notices *notices, struct hub *hub)
+{
+	return muster_hub(notices->muster, hub);
+}
+
 void notices_fed(struct notices *notices, struct hub *hub, const struct ticket_event *event)
 {
 	typing_event(notices->typing, hub, event);
+	crowds_event(notices->crowds, hub, event);
 }
 
 void notices_hub_gone(struct notices *notices, struct hub *hub)
 {
 	typing_forget(notices->typing, hub);
 	reads_forget(notices->reads, hub);
+	muster_forget(notices->muster, hub);
+	crowds_forget(notices->crowds, hub);
 }
 
 struct typing *notices_typing(struct notices *notices)

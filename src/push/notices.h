@@ -21,7 +21,14 @@ void notices_free(struct notices *notices);
 /* What has come on the channel of a ticket. */
 void notices_ticket(struct notices *notices, struct str ticket, struct str payload);
 
-/* A hub has taken an event; it goes. */
+/* What has come on the channel of all. */
+void notices_system(struct notices *notices, struct str payload);
+
+/* What was published lately may have been missed. */
+void notices_again(struct notices *notices);
+
+/* A hub was made (-1 when out of memory), has taken an event, goes. */
+int notices_hub_made(struct notices *notices, struct hub *hub);
 void notices_fed(struct notices *notices, struct hub *hub, const struct ticket_event *event);
 void notices_hub_gone(struct notices *notices, struct hub *hub);
 

@@ -51,7 +51,8 @@ struct subscriber {
 	struct seat_list seats; /* in the order of their keys */
 	struct seat_list left;	/* those who left it, until it ends */
 	struct user_member member;
-	struct lease *lease; /* says that its user is there */
+	struct lease *lease;   /* says that its user is there */
+	struct frame *noticed; /* the last notice of a seat */
 	enum mode mode;
 	bool is_many;	/* its cursors name tickets */
 	bool is_warned; /* that the token ends soon */
@@ -83,6 +84,7 @@ static void subscriber_free(struct subscriber *sub)
 {
 	seats_free(&sub->seats);
 	seats_free(&sub->left);
+	frame_unref(sub->noticed);
 	turn_cancel(sub->push->turn, &sub->pump);
 	if (sub->expiry != NULL)
 		event_free(sub->expiry);
@@ -405,11 +407,18 @@ static void on_revoked(struct seat *seat)
 	subscriber_end(sub, "revoked");
 }
 
-/* What may be lost is lost to those who leave unread what they have. */
+/*
+ * What may be lost is lost to those who leave unread what they have. What concerns several tickets is
+ * told once: the last notice is kept, so that no other has its address.
+ */
 static void on_notice(struct seat *seat, struct frame *frame)
 {
 	struct subscriber *sub = seat->taker;
 
+	if (frame == sub->noticed)
+		return;
+	frame_unref(sub->noticed);
+	sub->noticed = frame_ref(frame);
 	if (fcgi_conn_waiting(sub->conn) <= sub->push->limits.slow_bytes)
 		subscriber_notice(sub, frame);
 }

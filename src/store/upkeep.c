@@ -184,3 +184,12 @@ struct str upkeep_find_role(const redisReply *reply, struct str user)
 	}
 	return (struct str){0};
 }
+
+bool upkeep_person(const redisReply *reply, size_t i, struct hot_participant *person_r)
+{
+	const redisReply *name = reply->element[2 * i], *role = reply->element[2 * i + 1];
+
+	*person_r = (struct hot_participant){.user_id = {name->str, name->len},
+					     .role = {role->str, role->len}};
+	return !str_eq_c(person_r->user_id, "*");
+}

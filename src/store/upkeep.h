@@ -111,6 +111,12 @@ size_t upkeep_put_people(struct buf *b, const struct redis_keys *keys, struct st
 /* How many users it lists; -1 on an error or an odd reply, or where it is not known to list all. */
 int64_t upkeep_count_people(const redisReply *reply);
 
+/*
+ * Entry i, one more than are counted: false for the one that is no user. From a reply that could be
+ * counted.
+ */
+bool upkeep_person(const redisReply *reply, size_t i, struct hot_participant *person_r);
+
 /* What it says of a user: a role, "removed", or absent. Borrowed from a reply that could be counted. */
 struct str upkeep_find_role(const redisReply *reply, struct str user);
 

@@ -3,7 +3,10 @@
 
 import itertools
 import json
+import os
 import secrets
+import signal
+import threading
 import time
 
 import pytest
@@ -357,7 +360,8 @@ class TestTwoProcesses:
         for stream in streams:
             stream.hello()
         until(lambda: set(roster(me, two)), lambda found: {both, lost} <= found, "the roster")
-        pair.kill("push2")
+        for pid in [pair.pid("push2"), *pair.children("push2")]:
+            os.kill(pid, signal.SIGKILL)
         killed_at = time.monotonic()
         found = until(lambda: states(me, lost)[lost], lambda one: one["status"] == "offline", "offline", 45)
         assert time.monotonic() - killed_at < 33 and found["last_seen"] is not None
@@ -365,3 +369,100 @@ class TestTwoProcesses:
         assert status(me, both) == "online"
         for stream in streams:
             stream.close()
+
+
+def told(stream, user, ticket=None):
+    """What a stream was told of a user: at all, or of looking at its ticket."""
+    found = [event.data for event in stream.named("presence") if event.data["user_id"] == user]
+    return [data["status"] for data in found if data.get("ticket_id") == ticket]
+
+
+class TestEvents:
+    def test_watchers_of_a_ticket_hear_of_its_people(self, site, user, ticket):
+        ann, bob, stranger, me = user(), user(), user(), site.api("alice")
+        site.api(ann).sent(ticket, "hello")
+        with me.stream(ticket) as stream:
+            stream.hello()
+            until(lambda: roster(me, ticket), lambda found: "alice" in found, "the roster")
+            say(site.api(ann), "online")
+            stream.wait(lambda s: told(s, ann) == ["online"], "ann's presence")
+            say(site.api(ann), "away")
+            stream.wait(lambda s: told(s, ann) == ["online", "away"], "ann's presence")
+            # Whoever speaks belongs from then on, and nobody hears of strangers.
+            site.api(bob).sent(ticket, "hello")
+            stream.wait_messages(1)
+            say(site.api(stranger), "online")
+            say(site.api(bob), "online")
+            stream.wait(lambda s: told(s, bob) == ["online"], "bob's presence")
+            assert told(stream, stranger) == []
+            say(site.api(ann), "offline")
+            event = stream.wait(lambda s: told(s, ann)[-1] == "offline" and s.named("presence")[-1], "ann's end")
+            assert event.data["last_seen"] is not None and event.id is None
+
+    def test_participants_come_and_go(self, site, user, ticket):
+        ann, me = user(), site.api("alice")
+        me.sent(ticket, "hello")
+        with me.stream(ticket) as stream:
+            stream.hello()
+            path = f"/v1/tickets/{ticket}/participants/{ann}"
+            assert me.call("PUT", path, json={"role": "agent"}).status_code == 200
+            stream.wait_named("participant")
+            say(site.api(ann), "online")
+            stream.wait(lambda s: told(s, ann) == ["online"], "ann's presence")
+            assert me.call("DELETE", path).status_code == 204
+            stream.wait(lambda s: len(s.named("participant")) == 2, "the removal")
+            say(site.api(ann), "away")
+            say(me, "away")
+            stream.wait(lambda s: told(s, "alice")[-1:] == ["away"], "one's own presence")
+            assert told(stream, ann) == ["online"]
+        say(me, "offline")
+
+    def test_looking_is_told_with_the_ticket(self, site, user, ticket):
+        ann, rita, me = user(), user(), site.api("alice")
+        requester = site.api(rita, "requester", tickets=[ticket])
+        with requester.stream(ticket) as stream, requester.stream(f"{ticket}", since=0) as second:
+            stream.hello(), second.hello()
+            with site.api(ann).stream(ticket) as other:
+                other.hello()
+                for one in (stream, second):
+                    one.wait(lambda s: told(s, ann, ticket) == ["online"], "that ann looks")
+                # She looks, so what becomes of her presence is told, too.
+                say(site.api(ann), "away")
+                stream.wait(lambda s: told(s, ann)[-1:] == ["away"], "that she is away")
+                say(site.api(ann), "offline")
+            stream.wait(lambda s: told(s, ann, ticket) == ["online", "offline"], "that she looks no longer", 20)
+            stream.wait(lambda s: told(s, ann)[-1:] == ["offline"], "that she is gone")
+
+    def test_a_poll_is_told_only_where_it_asks_for_it(self, site, user, ticket):
+        ann = user()
+        site.api(ann).sent(ticket, "hello")
+        api = site.api("alice")
+        cursor = api.poll(ticket)["cursor"]
+        answers = {}
+
+        def ask(name, **params):
+            answers[name] = api.poll(ticket, cursor=cursor, wait=3, **params)["events"]
+
+        threads = [
+            threading.Thread(target=ask, args=("plain",)),
+            threading.Thread(target=ask, args=("all",), kwargs={"ephemeral": 1}),
+        ]
+        for thread in threads:
+            thread.start()
+        until(lambda: roster(site.api("carl"), ticket), lambda found: "alice" in found, "the poll")
+        say(site.api(ann), "online")
+        for thread in threads:
+            thread.join()
+        assert answers["plain"] == []
+        assert {event["event"] for event in answers["all"]} == {"presence"}
+
+    def test_over_two_processes(self, pair, user, ticket):
+        one, two = tickets_of_both(pair, ticket)
+        ann, me = user(), pair.site.api("alice")
+        for name in (one, two):
+            pair.site.api(ann).sent(name, "hello")
+        with me.stream(one) as first, me.stream(two) as second:
+            first.hello(), second.hello()
+            say(pair.site.api(ann), "away")
+            for stream in (first, second):
+                stream.wait(lambda s: told(s, ann) == ["away"], "ann's presence")

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The people of each ticket that somebody listens to: its participants, and who is looking at it. What
+ * becomes of their presence is told to the listeners, to each once, however many tickets they share.
+ * No I/O; muster.c asks the stores who they are.
+ */
+#ifndef BELLHOP_PUSH_CROWDS_H
+#define BELLHOP_PUSH_CROWDS_H
+
+#include "push/hub.h"
+#include "store/presence.h"
+
+struct crowd;
+struct crowds;
+struct ticket_event;
+
+enum { CROWDS_PEOPLE_MAX = 1000 }; /* of a ticket; of more, nothing is told */
+
+enum crowds_part { CROWDS_PARTICIPANT = 1, CROWDS_LOOKING = 2 };
+
+/* NULL when out of memory. */
+struct crowds *crowds_new(void);
+
+/* All hubs must be forgotten. NULL is fine. */
+void crowds_free(struct crowds *crowds);
+
+/* A user is a participant of the hub's ticket, or looks at it, from now on, or no longer. */
+void crowds_add(struct crowds *crowds, struct hub *hub, struct str user, enum crowds_part part);
+void crowds_remove(struct crowds *crowds, struct hub *hub, struct str user, enum crowds_part part);
+
+/* Nobody is known to look at it: what follows will say who does. */
+void crowds_forget_lookers(struct crowds *crowds, struct hub *hub);
+
+/* The hub goes. */
+void crowds_forget(struct crowds *crowds, struct hub *hub);
+
+/* The hub has taken an event: who speaks is a participant, and some change who is one. */
+void crowds_event(struct crowds *crowds, struct hub *hub, const struct ticket_event *event);
+
+/* It was said that a user looks at the hub's ticket, or (PRESENCE_OFFLINE) no longer. */
+void crowds_here(struct crowds *crowds, struct hub *hub, struct str user,
+		 enum presence_status status);
+
+/* It was said that a user's status is another one now; seen_ms is 0 where there is none to tell. */
+void crowds_presence(struct crowds *crowds, struct str user, const struct presence_state *state);
+
+/* How many of the ticket's people are known. */
+size_t crowds_count(const struct hub *hub);
+
+#endif

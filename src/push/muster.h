@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Asks the stores who the people of a ticket are, once somebody listens to it: Redis for those who look
+ * at it and, if its list is whole, for the participants; else the record for these. One ticket at a
+ * time; what cannot be asked now is asked a little later.
+ */
+#ifndef BELLHOP_PUSH_MUSTER_H
+#define BELLHOP_PUSH_MUSTER_H
+
+struct crowds;
+struct event_base;
+struct hub;
+struct hubs;
+struct muster;
+struct stores;
+
+/* NULL when out of memory. */
+struct muster *muster_new(struct event_base *base, struct stores *stores, struct crowds *crowds);
+void muster_free(struct muster *muster);
+
+/* A hub was made; it goes. */
+int muster_hub(struct muster *muster, struct hub *hub);
+void muster_forget(struct muster *muster, struct hub *hub);
+
+/* What was published may have been missed: asks for all again. */
+void muster_again(struct muster *muster);
+
+#endif
