@@ -18,7 +18,12 @@ struct reader_mark {
 	UT_hash_handle hh; /* by user */
 	struct reads_list *list;
 	struct event *timer;
-	int64_t seq, public_seq, at_ms; /* to be told when the timer runs; 0: nothing */
+	int64_t seq, at_ms; /* to be told when the timer runs; 0: nothing */
+	/*
+	 * The same for requesters, with a time of its own: that of a mark on a note, which may have
+	 * come after, would tell of the note.
+	 */
+	int64_t public_seq, public_at_ms;
 	size_t user_len;
 	char user[];
 };
@@ -57,18 +62,18 @@ void reads_free(struct reads *reads)
 
 /* ---- what is told ---- */
 
-static struct frame *read_frame(struct str ticket, const struct reads_mark *mark, int64_t seq)
+static struct frame *read_frame(struct str ticket, struct str user, int64_t seq, int64_t at_ms)
 {
 	struct buf data = BUF_INIT;
 	struct json_write json;
 	struct frame *frame = NULL;
 	char at[CLOCK_TEXT_SIZE];
 
-	clock_format(mark->at_ms, at);
+	clock_format(at_ms, at);
 	json_write_init(&json, &data);
 	json_write_open_object(&json);
 	json_write_member_str(&json, "ticket_id", ticket);
-	json_write_member_str(&json, "user_id", mark->user);
+	json_write_member_str(&json, "user_id", user);
 	json_write_member_int(&json, "seq", seq);
 	json_write_member_cstr(&json, "at", at);
 	json_write_close(&json);
@@ -79,15 +84,16 @@ static struct frame *read_frame(struct str ticket, const struct reads_mark *mark
 }
 
 /* What cannot be told for want of memory may be lost. */
-static void tell(struct hub *hub, const struct reads_mark *mark)
+static void tell(struct hub *hub, const struct reads_mark *mark, int64_t public_at_ms)
 {
+	const struct str ticket = hub_ticket(hub);
 	struct frame *for_staff, *for_public = NULL;
 
 	if (hub_links(hub) == 0)
 		return;
-	for_staff = read_frame(hub_ticket(hub), mark, mark->seq);
+	for_staff = read_frame(ticket, mark->user, mark->seq, mark->at_ms);
 	if (mark->public_seq > 0)
-		for_public = read_frame(hub_ticket(hub), mark, mark->public_seq);
+		for_public = read_frame(ticket, mark->user, mark->public_seq, public_at_ms);
 	hub_notice(hub, for_staff, for_public);
 	frame_unref(for_staff);
 	frame_unref(for_public);
@@ -119,7 +125,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	held->seq = held->public_seq = 0;
-	tell(held->list->hub, &mark);
+	tell(held->list->hub, &mark, held->public_at_ms);
 }
 
 static struct reads_list *list_of(const struct reads *reads, struct hub *hub)
@@ -170,15 +176,17 @@ void reads_take(struct reads *reads, struct hub *hub, const struct reads_mark *m
 	HASH_FIND(hh, list->marks, mark->user.p, mark->user.n, held);
 	if (held == NULL) {
 		if (hold(list, mark->user) == 0)
-			tell(hub, mark);
+			tell(hub, mark, mark->at_ms);
 		return;
 	}
 	if (mark->seq <= held->seq)
 		return;
 	held->seq = mark->seq;
 	held->at_ms = mark->at_ms;
-	if (mark->public_seq > 0)
+	if (mark->public_seq > 0) {
 		held->public_seq = mark->public_seq;
+		held->public_at_ms = mark->at_ms;
+	}
 }
 
 void reads_forget(struct reads *reads, struct hub *hub)

@@ -25,7 +25,7 @@ void reads_free(struct reads *reads);
 struct reads_mark {
 	struct str user;
 	int64_t seq;
-	int64_t public_seq; /* what requesters are told; 0: nothing */
+	int64_t public_seq; /* what requesters are told, with the same time; 0: nothing */
 	int64_t at_ms;
 };
 

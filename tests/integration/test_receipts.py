@@ -227,6 +227,63 @@ def test_a_mark_is_told(mixed, stack, heard, alice, rita):
     assert 0 < r.pttl(key) <= 86400000
 
 
+def reads(stream, user=None):
+    """(seq, at) of the message-read events, of one user's."""
+    return [(e.data["seq"], e.data["at"]) for e in stream.named("message-read") if user in (None, e.data["user_id"])]
+
+
+def test_streams_hear_of_marks(mixed, site, alice, rita):
+    bob = site.api("bob")
+    with alice.stream(mixed) as staff, rita.stream(mixed) as public:
+        assert staff.hello()["tickets"][mixed]["read"] == {}
+        public.hello()
+        # 2 is a note: alice's mark on it stands at 1 for rita, who already knows.
+        for seq in (1, 2, 3):
+            mark(bob, mixed, seq)
+            staff.wait(lambda s, seq=seq: reads(s)[-1:] and reads(s)[-1][0] == seq, f"mark {seq}")
+        mark(rita, mixed, 3)
+        staff.wait(lambda s: reads(s, "rita"), "rita's mark")
+        public.wait(lambda s: reads(s, "rita"), "rita's mark")
+        first = staff.wait_named("message-read")
+        assert first.id is None
+        assert first.data == {"ticket_id": mixed, "user_id": "bob", "seq": 1, "at": first.data["at"]}
+        assert [seq for seq, _ in reads(public, "bob")] == [1, 3]
+        assert times(alice, mixed)["bob"] == reads(staff, "bob")[-1][1]
+        assert times(rita, mixed)["bob"] == reads(public, "bob")[-1][1]
+    with rita.stream(mixed) as public:
+        assert public.hello()["tickets"][mixed]["read"] == {"bob": 3, "rita": 3}
+
+
+def test_many_marks_are_told_as_few(site, ticket, alice, rita):
+    for n in range(40):
+        alice.sent(ticket, f"message {n}", kind="note" if n % 2 else "text")
+    with alice.stream(ticket) as staff, rita.stream(ticket) as public:
+        staff.hello()
+        public.hello()
+        for seq in range(1, 41):
+            mark(alice, ticket, seq)
+        staff.wait(lambda s: reads(s) and reads(s)[-1][0] == 40, "the last mark")
+        public.wait(lambda s: reads(s) and reads(s)[-1][0] == 39, "the last public mark")
+        for stream in (staff, public):
+            seqs = [seq for seq, _ in reads(stream)]
+            assert seqs == sorted(set(seqs)) and len(seqs) < 40
+        assert times(rita, ticket)["alice"] == reads(public)[-1][1]
+
+
+def test_polls_hear_of_marks_where_they_ask_for_it(mixed, alice, rita):
+    cursor = alice.poll(mixed, wait=0)["cursor"]
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        events = pool.submit(alice.poll, mixed, cursor=cursor, wait=20, ephemeral=1)
+        # Whether the poll has begun cannot be told from outside: another mark until it has heard of one.
+        for seq in (1, 3, 6):
+            mark(rita, mixed, seq)
+            if concurrent.futures.wait([events], 2).done:
+                break
+        names = [event["event"] for event in events.result()["events"]]
+    assert set(names) == {"message-read"}
+
+
 def test_marks_of_many_at_once_end_at_the_highest(stack, site, ticket, alice):
     for n in range(30):
         alice.sent(ticket, f"message {n}")
