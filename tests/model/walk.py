@@ -395,15 +395,17 @@ class Walk:
         """A stream from a cursor, from the beginning, or from the newest messages on."""
         user, is_first, init = self.reader(), self.random.random() < 0.3, self.random.choice([0, 1, 5, 50, 200])
         is_staff = user != "rita"
-        options, after = ({"since": 0}, 0) if is_first else ({}, self.model.newest(is_staff))
         cursors = [cursor for listener, cursor in self.cursors if listener == user]
+        options, after = {}, self.model.newest(is_staff)
         if init:
             newest = self.model.visible(is_staff)[-init:]
             options = {"init": init}
             if newest:
                 event = self.model.events[newest[0].seq - 1]
                 after = event.seq - 1 if is_staff else event.prev_public
-        elif cursors and not is_first:
+        elif is_first:
+            options, after = {"since": 0}, 0
+        elif cursors:
             options = {"last_event_id": self.random.choice(cursors)}
             after = int(options["last_event_id"].split(".")[1])
         due = self.model.told(is_staff, after)
