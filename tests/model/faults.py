@@ -109,7 +109,7 @@ class Faults:
             if self.random.random() < 0.5:
                 self.read_without_record()
             else:
-                user = self.random.choice(["alice", "rita"])
+                user = walk.reader()
                 one = Said(user, walk.some_kind(user), walk.text(), walk.new_uid())
                 answer = walk.apis[user].send(walk.ticket, one.content, kind=one.kind, client_msg_id=one.uid)
                 assert answer.status_code in (202, 503), answer.text
@@ -121,7 +121,7 @@ class Faults:
         walk.senders.take(said)
 
     def read_without_record(self):
-        walk, user = self.walk, self.random.choice(["alice", "rita"])
+        walk, user = self.walk, self.walk.reader()
         query = {"limit": self.random.choice([2, 50])}
         bound = self.random.choice([None, "before", "after"])
         if bound:

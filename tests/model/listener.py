@@ -36,7 +36,9 @@ class Listener:
         self.taken = self.shown = 0
 
     def hear(self):
-        newest = self.walk.model.newest(self.is_staff)
+        model = self.walk.model
+        removed = model.removed.get(self.user)
+        newest = model.newest(self.is_staff) if removed is None else 0
 
         def is_level():
             while self.taken < len(self.follower.seen):
@@ -45,6 +47,8 @@ class Listener:
             return self.shown >= newest
 
         wait_for(is_level, f"event {newest} for {self.user}, who has {self.shown},", 40)
+        # Who is removed hears nothing more, not even of that.
+        assert removed is None or self.shown < removed, f"{self.user} heard of {self.shown}, removed at {removed}"
 
     def take(self, event):
         model, data = self.walk.model, event.data

@@ -31,7 +31,7 @@ class Message:
 
 
 class Event:
-    """What took a number. `name` is that of its frame; `told` what a card's change tells."""
+    """What took a number. `name` is that of its frame; `told` what a change of the card or its people tells."""
 
     def __init__(self, seq, prev_public, name, message=None, told=None):
         self.seq, self.prev_public, self.name, self.message, self.told = seq, prev_public, name, message, told
@@ -52,6 +52,7 @@ class Ticket:
         self.n = self.n_public = self.last_public = 0
         self.status, self.title, self.hold = "open", None, False
         self.people = {}
+        self.removed = {}  # user: number of the event that removed them
 
     @property
     def last(self):
@@ -67,6 +68,8 @@ class Ticket:
                 if message.deleted_by is None and (message.kind, message.texts[1]) != (kind, content):
                     return 422, None
                 return 200, message
+        if user in self.removed and role != "service":
+            return 403, None
         if self.status == "closed" and role != "service":
             return 409, None
         if if_match is not None and any(
@@ -78,7 +81,7 @@ class Ticket:
         message = Message(self.last + 1, self.n, self.n_public, user, kind, content, uid)
         self.messages[message.seq] = message
         self.add("message", message)
-        if role != "service":
+        if role != "service" and user not in self.removed:
             self.people.setdefault(user, role)
         return 201, message
 
@@ -126,6 +129,20 @@ class Ticket:
         if self.last == 0 or (status, title) != (self.status, self.title):
             self.status, self.title = status, title
             self.add("ticket", told={"status": status, "title": title, "by": user})
+
+    def put_person(self, by, user, role):
+        """Makes the user a participant in a role, or removes them: role None. False: there is nothing yet."""
+        if role is None and self.last == 0:
+            return False
+        if role is None and user not in self.removed:
+            self.people.pop(user, None)
+            self.removed[user] = self.last + 1
+            self.add("participant", told={"user_id": user, "removed": True, "by": by})
+        elif role is not None and self.people.get(user) != role:
+            self.removed.pop(user, None)
+            self.people[user] = role
+            self.add("participant", told={"user_id": user, "role": role, "by": by})
+        return True
 
     def erase(self, last):
         """Retention takes the events up to `last`. False if a hold keeps them."""

@@ -37,7 +37,8 @@ class Senders:
     def send_together(self, meanwhile=None, count=3):
         """Some users send at once, each `count` messages at most; `meanwhile` is done while they do."""
         walk, stop = self.walk, threading.Event()
-        users = walk.random.sample(["alice", "bob", "rita"], walk.random.choice([2, 3]))
+        users = walk.some("alice", "bob", "rita", "ada")
+        users = walk.random.sample(users, walk.random.randint(2, len(users)))
         said = {
             user: [
                 Said(user, walk.some_kind(user), walk.text(), walk.new_uid())
@@ -75,7 +76,6 @@ class Senders:
         if walk.model.status == "closed":
             return
         for one in sorted(said, key=lambda one: one.answer.json()["seq"]):
-            role = "requester" if one.user == "rita" else "agent"
-            status, message = walk.model.send(one.user, role, one.kind, one.content, one.uid)
+            status, message = walk.model.send(one.user, walk.roles[one.user], one.kind, one.content, one.uid)
             assert status == 201
             walk.compare(message, one.answer.json(), one.user != "rita")
