@@ -317,7 +317,7 @@ static void on_epoch(void *arg)
 
 /*
  * How many connections the descriptors allow for: some are kept back, and each TAIL_READER_TICKETS
- * tickets need one to Redis, which in the worst case is one for as many connections.
+ * tickets need one to Redis, which is one for as many connections where each has a ticket of its own.
  */
 static size_t connections_max(const struct push_limits *limits)
 {
@@ -327,11 +327,15 @@ static size_t connections_max(const struct push_limits *limits)
 
 	if (allowed < 1)
 		allowed = 1;
-	if ((size_t)allowed >= wanted)
-		return wanted;
-	log_warn(NULL, "the descriptor limit allows fewer connections than are set",
-		 LOG_INT("connections", allowed), LOG_INT("set", limits->connections));
-	return (size_t)allowed;
+	return (size_t)allowed < wanted ? (size_t)allowed : wanted;
+}
+
+/* What is left of them for Redis: a connection may listen to many tickets that nobody else does. */
+static size_t readers_max(const struct push_limits *limits)
+{
+	int64_t left = daemon_raise_nofile() - DESCRIPTORS_KEPT - (int64_t)connections_max(limits);
+
+	return left < 1 ? 1 : (size_t)left;
 }
 
 static int make_live(struct child *child)
@@ -382,7 +386,8 @@ static int make_hubs(struct child *child, struct buf *error)
 	if (push->hubs != NULL)
 		push->chase = chase_new(&chase_opts);
 	if (push->chase != NULL)
-		push->tail = tail_new(push->base, push->stores, push->chase);
+		push->tail =
+			tail_new(push->base, push->stores, push->chase, readers_max(&push->limits));
 	push->restore = restore_new(push->stores);
 	push->leases = leases_new(push->base, push->turn, push->stores);
 	push->subscribers = subscribers_new(push);
@@ -416,6 +421,10 @@ static int make_server(struct child *child)
 		.max = connections_max(&push->limits),
 	};
 
+	if (listen_opts.max < push->limits.connections)
+		log_warn(NULL, "the descriptor limit allows fewer connections than are set",
+			 LOG_INT("connections", listen_opts.max),
+			 LOG_INT("set", push->limits.connections));
 	push->server = fcgi_server_new(&server_opts);
 	child->openings = openings_new(&openings_opts);
 	if (push->server == NULL || child->openings == NULL)

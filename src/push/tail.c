@@ -40,6 +40,7 @@ struct reader {
 TAILQ_HEAD(reader_list, reader);
 
 struct tail {
+	size_t max_readers;
 	struct event_base *base;
 	struct stores *stores;
 	struct chase *chase;
@@ -332,17 +333,24 @@ static struct reader *reader_new(struct tail *tail)
 static struct reader *tail_find_room(struct tail *tail)
 {
 	struct reader *reader;
+	size_t n = 0;
 
 	TAILQ_FOREACH(reader, &tail->readers, entry) {
 		if (reader->n < TAIL_READER_TICKETS)
 			return reader;
+		n++;
 	}
-	return reader_new(tail);
+	if (n < tail->max_readers)
+		return reader_new(tail);
+	log_warn(NULL, "could not follow one more ticket: the descriptors are used up",
+		 LOG_INT("connections", n));
+	return NULL;
 }
 
 /* ---- outside ---- */
 
-struct tail *tail_new(struct event_base *base, struct stores *stores, struct chase *chase)
+struct tail *tail_new(struct event_base *base, struct stores *stores, struct chase *chase,
+		      size_t max_readers)
 {
 	struct tail *tail = calloc(1, sizeof(*tail));
 
@@ -351,6 +359,7 @@ struct tail *tail_new(struct event_base *base, struct stores *stores, struct cha
 	tail->base = base;
 	tail->stores = stores;
 	tail->chase = chase;
+	tail->max_readers = max_readers;
 	TAILQ_INIT(&tail->readers);
 	snprintf(tail->node, sizeof(tail->node), "%ld-%08x", (long)getpid(), randombytes_random());
 	return tail;

@@ -19,11 +19,12 @@ struct tail;
 
 enum { TAIL_READER_TICKETS = 16, TAIL_COUNT = 100, TAIL_BLOCK_MS = 5000 };
 
-/* NULL when out of memory. */
-struct tail *tail_new(struct event_base *base, struct stores *stores, struct chase *chase);
+/* At most max_readers connections, 1 or more, are made to Redis. NULL when out of memory. */
+struct tail *tail_new(struct event_base *base, struct stores *stores, struct chase *chase,
+		      size_t max_readers);
 void tail_free(struct tail *tail);
 
-/* Follows a started hub from where it is. -1 when out of memory. */
+/* Follows a started hub from where it is. -1 when out of memory, or where all readers are full. */
 int tail_watch(struct tail *tail, struct hub *hub);
 
 /* No more; a hub that is not watched is fine. */

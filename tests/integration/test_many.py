@@ -3,7 +3,10 @@
 
 import base64
 import hashlib
+import os
 import random
+import resource
+import signal
 import threading
 
 import pytest
@@ -449,6 +452,27 @@ class TestHowManyStreams:
         for stream in streams:
             stream.hello()
             stream.close()
+
+
+def test_more_tickets_than_the_descriptors_allow(breakable, ticket):
+    """Forty-eight can be followed. Who asks for more is sent away, the others go on."""
+    names, alice = [f"{ticket}-{i}" for i in range(60)], breakable.site.api("alice")
+    (child,) = breakable.children("push")
+    resource.prlimit(breakable.pid("push"), resource.RLIMIT_NOFILE, (110, 110))
+    os.kill(child, signal.SIGKILL)
+    wait_for(lambda: breakable.children("push") not in ([], [child]), "another child")
+    try:
+        with alice.stream_many(names[:48]) as stream:
+            stream.hello()
+            with alice.stream_many(names[40:]) as more:
+                assert more.wait_named("bye").data["code"] == "unavailable"
+            with alice.stream_many(names[:20]) as same:
+                same.hello()
+            for name in names:
+                alice.sent(name, "x")
+            assert tickets_of(stream.wait_messages(48)) == {name: [1] for name in names[:48]}
+    finally:
+        breakable.stop("push")
 
 
 class TestFaults:
