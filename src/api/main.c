@@ -33,12 +33,6 @@ static void reload(void *arg)
 static int serve(struct startup *startup)
 {
 	const struct conf *conf = startup->conf;
-	const struct daemon_listen_opts listen_opts = {
-		.path = conf_str(conf, CONF_API_SOCKET),
-		.mode = (unsigned int)conf_int(conf, CONF_SOCKET_MODE),
-		.group = conf_str(conf, CONF_SOCKET_GROUP),
-		.backlog = (int)conf_int(conf, CONF_SOCKET_BACKLOG),
-	};
 	struct worker_opts opts = {.startup = startup};
 	const struct prefork_opts prefork = {
 		.n = (int)conf_int(conf, CONF_API_WORKERS),
@@ -47,8 +41,7 @@ static int serve(struct startup *startup)
 		.reload = reload,
 		.arg = &opts,
 	};
-	struct daemon_socket sock = {.fd = -1};
-	struct daemon_peers *peers = NULL;
+	struct startup_socket socket = {.sock = {.fd = -1}};
 	struct buf error = BUF_INIT;
 	int status = 1;
 
@@ -57,18 +50,15 @@ static int serve(struct startup *startup)
 		buf_puts(&error, "no shared memory");
 		goto out;
 	}
-	peers = daemon_peers_new(conf_str(conf, CONF_SOCKET_PEERS), &error);
-	if (peers == NULL || daemon_listen(&listen_opts, &sock, &error) != 0)
+	if (startup_listen(startup, conf_str(conf, CONF_API_SOCKET), &socket, &error) != 0)
 		goto out;
-	opts.peers = peers;
-	opts.listen_fd = sock.fd;
-	log_info(NULL, "listening", LOG_STR("socket", sock.path), LOG_INT("workers", prefork.n));
+	opts.peers = socket.peers;
+	opts.listen_fd = socket.sock.fd;
 	status = prefork_run(&prefork);
 out:
 	if (!buf_ok(&error) || error.len > 0)
 		log_error(NULL, "could not start", LOG_S("reason", buf_str(&error)));
-	daemon_close(&sock);
-	daemon_peers_free(peers);
+	startup_unlisten(&socket);
 	mode_free(opts.board);
 	buf_deinit(&error);
 	return status;

@@ -172,3 +172,31 @@ void startup_end(struct startup *startup)
 	conf_free(startup->conf);
 	startup->conf = NULL;
 }
+
+int startup_listen(const struct startup *startup, const char *path, struct startup_socket *socket_r,
+		   struct buf *error)
+{
+	const struct conf *conf = startup->conf;
+	const struct daemon_listen_opts opts = {
+		.path = path,
+		.mode = (unsigned int)conf_int(conf, CONF_SOCKET_MODE),
+		.group = conf_str(conf, CONF_SOCKET_GROUP),
+		.backlog = (int)conf_int(conf, CONF_SOCKET_BACKLOG),
+	};
+
+	*socket_r = (struct startup_socket){
+		.sock = {.fd = -1},
+		.peers = daemon_peers_new(conf_str(conf, CONF_SOCKET_PEERS), error),
+	};
+	if (socket_r->peers == NULL || daemon_listen(&opts, &socket_r->sock, error) != 0)
+		return -1;
+	log_info(NULL, "listening", LOG_STR("socket", socket_r->sock.path));
+	return 0;
+}
+
+void startup_unlisten(struct startup_socket *socket)
+{
+	daemon_close(&socket->sock);
+	daemon_peers_free(socket->peers);
+	socket->peers = NULL;
+}

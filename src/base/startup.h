@@ -13,6 +13,7 @@
 #define BELLHOP_BASE_STARTUP_H
 
 #include "base/conf.h"
+#include "base/daemon.h"
 
 #define STARTUP_GO_ON -1
 
@@ -48,5 +49,19 @@ int startup_begin(const struct startup_program *program, int argc, char **argv,
 int startup_reload(struct startup *startup, struct conf **old_r);
 
 void startup_end(struct startup *startup);
+
+/* The socket that a master's children serve, and who may connect to it. */
+struct startup_socket {
+	struct daemon_socket sock;
+	struct daemon_peers *peers;
+};
+
+/*
+ * Listens as the settings say, `path` being the one of this program's socket, and logs it. 0, or -1 with
+ * lines of reason appended to *error; startup_unlisten() takes what there is in either case.
+ */
+int startup_listen(const struct startup *startup, const char *path, struct startup_socket *socket_r,
+		   struct buf *error);
+void startup_unlisten(struct startup_socket *socket);
 
 #endif

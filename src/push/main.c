@@ -21,12 +21,6 @@ static void reload(void *arg)
 static int serve(struct startup *startup)
 {
 	const struct conf *conf = startup->conf;
-	const struct daemon_listen_opts listen_opts = {
-		.path = conf_str(conf, CONF_PUSH_SOCKET),
-		.mode = (unsigned int)conf_int(conf, CONF_SOCKET_MODE),
-		.group = conf_str(conf, CONF_SOCKET_GROUP),
-		.backlog = (int)conf_int(conf, CONF_SOCKET_BACKLOG),
-	};
 	struct child_opts opts = {.startup = startup};
 	const struct prefork_opts prefork = {
 		.n = 1,
@@ -35,22 +29,19 @@ static int serve(struct startup *startup)
 		.reload = reload,
 		.arg = &opts,
 	};
-	struct daemon_socket sock = {.fd = -1};
+	struct startup_socket socket;
 	struct buf error = BUF_INIT;
-	struct daemon_peers *peers = daemon_peers_new(conf_str(conf, CONF_SOCKET_PEERS), &error);
 	int status = 1;
 
-	if (peers == NULL || daemon_listen(&listen_opts, &sock, &error) != 0)
+	if (startup_listen(startup, conf_str(conf, CONF_PUSH_SOCKET), &socket, &error) != 0)
 		goto out;
-	opts.listen_fd = sock.fd;
-	opts.peers = peers;
-	log_info(NULL, "listening", LOG_STR("socket", sock.path));
+	opts.listen_fd = socket.sock.fd;
+	opts.peers = socket.peers;
 	status = prefork_run(&prefork);
 out:
 	if (error.len > 0)
 		log_error(NULL, "could not start", LOG_S("reason", buf_str(&error)));
-	daemon_close(&sock);
-	daemon_peers_free(peers);
+	startup_unlisten(&socket);
 	buf_deinit(&error);
 	return status;
 }
