@@ -393,6 +393,18 @@ static struct feed_result push_once(struct stores *s, const struct ticket_event 
 	return result;
 }
 
+/* Redis answers, and does not take an event: others would believe the window until its mark has aged. */
+static void unmark(struct stores *s, unsigned int partition)
+{
+	struct buf commands = BUF_INIT;
+	redisReply *reply = NULL;
+	size_t n = hot_put_unmark(&commands, &s->keys, partition);
+
+	stores_redis(s, &commands, n, stores_redis_deadline(s), &reply);
+	redis_conn_release(&reply, 1);
+	buf_deinit(&commands);
+}
+
 void stores_push(struct stores *s, const struct ticket_event *event, struct str join_role,
 		 const struct log_ctx *log)
 {
@@ -407,6 +419,8 @@ void stores_push(struct stores *s, const struct ticket_event *event, struct str 
 	}
 	if (result.outcome != FEED_DONE)
 		mode_note_unpushed(s->board, redis_keys_partition(&s->keys, event->ticket));
+	if (result.outcome == FEED_REDIS && result.trouble == HOT_TROUBLE_FULL)
+		unmark(s, redis_keys_partition(&s->keys, event->ticket));
 	/* That Redis is away was said once, by report(). */
 	if (result.outcome == FEED_REDIS && result.trouble == HOT_TROUBLE_NONE)
 		log_debug(log, "event not pushed: left to the sweep", LOG_INT("seq", event->seq));

@@ -374,6 +374,15 @@ size_t hot_put_mark_read(struct buf *b, const struct redis_keys *keys, unsigned 
 	return 1;
 }
 
+size_t hot_put_unmark(struct buf *b, const struct redis_keys *keys, unsigned int partition)
+{
+	struct redis_key key;
+
+	redis_keys_swept(keys, partition, &key);
+	redis_wire_put(b, 2, (const struct str[]){STR("UNLINK"), key.name});
+	return 1;
+}
+
 int hot_parse_mark(const redisReply *reply, struct hot_mark *mark_r)
 {
 	struct hot_mark mark = {0};

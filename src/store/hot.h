@@ -217,6 +217,13 @@ struct hot_mark {
 size_t hot_put_mark_read(struct buf *b, const struct redis_keys *keys, unsigned int partition);
 int hot_parse_mark(const redisReply *reply, struct hot_mark *mark_r);
 
+/*
+ * Takes a partition's mark away: its windows may lack something that Redis has just refused to take, and
+ * are believed by nobody until the archiver has compared them. It takes no memory, so a full Redis does
+ * it, too. One reply: a number, or an error.
+ */
+size_t hot_put_unmark(struct buf *b, const struct redis_keys *keys, unsigned int partition);
+
 /* ---- error replies ---- */
 
 enum hot_trouble {

@@ -402,6 +402,29 @@ def test_it_holds_when_redis_falls_silent_just_then(breakable, ticket):
     assert took < 1.5
 
 
+def test_it_holds_when_redis_is_full(breakable, ticket):
+    """It can be read and takes no writes: not the removal, and not the archiver's word that it has it all."""
+    site = breakable.site
+    alice, rita = site.api("alice"), site.api("rita", "requester", tickets=[ticket])
+    rita.sent(ticket, "help")
+    r = breakable.redis()
+    with rita.stream(ticket) as stream:
+        stream.hello()
+        wait_for(lambda: rita.get(f"/v1/tickets/{ticket}").headers["Bellhop-Mode"] == "full", "the mode")
+        r.config_set("maxmemory", "1")
+        try:
+            at = time.monotonic()
+            remove(alice, ticket, "rita")
+            alice.sent(ticket, "now that rita is gone")
+            for answer in every_call(rita, ticket):
+                assert answer.status_code == 403, (answer.request.method, answer.request.path_url)
+            took = stream.wait_named("revoked").at - at
+            assert stream.ended.wait(5) and not stream.messages
+        finally:
+            r.config_set("maxmemory", "0")
+    assert took < 1.5
+
+
 def test_it_holds_while_postgresql_is_away(breakable, ticket):
     site = breakable.site
     alice, rita = site.api("alice"), site.api("rita", "requester", tickets=[ticket])

@@ -337,6 +337,7 @@ static void test_counts_of_replies(void **state)
 	n += hot_put_deployment(&b, &keys);
 	n += hot_put_deployment_read(&b, "b:");
 	n += hot_put_mark_read(&b, &keys, 7);
+	n += hot_put_unmark(&b, &keys, 7);
 	n += upkeep_put_library(&b, STR("#!lua"));
 	n += upkeep_put_probes(&b);
 	n += upkeep_put_marks(&b, &keys, &(struct upkeep_marks){.first = 3, .n = 2, .was = was});
