@@ -115,3 +115,23 @@ def test_what_was_done_is_pushed_at_once(stack, site, lossy, ticket, kind, times
     assert answer.status in (200, 201, 204), answer
     assert found == [(1, "m"), (2, kind)]
     assert len(stack.sql("SELECT seq FROM bellhop.event WHERE ticket_id = %s", ticket)) == 2
+
+
+def test_a_mark_that_was_put_is_told(stack, site, lossy, ticket):
+    way, path = lossy
+    site.api("bob").sent(ticket, "one")
+    site.api("bob").sent(ticket, "two")
+    token = site.token("lost-answer")
+
+    def put(seq):
+        return fcgi.call(path, "PUT", f"/chat/v1/tickets/{ticket}/read", token=token, body={"seq": seq})
+
+    assert put(1).status == 200
+    with site.api("bob").stream(ticket) as stream, site.api("rita", "requester").stream(ticket) as public:
+        stream.hello()
+        public.hello()
+        way.lose = b"lost-answer"
+        answer = put(2)
+        assert (answer.status, way.lost) == (200, 1)
+        for one in (stream, public):
+            assert one.wait_named("message-read").data["seq"] == 2

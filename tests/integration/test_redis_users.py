@@ -49,6 +49,8 @@ def test_the_daemons_work_and_are_denied_nothing(restricted, ticket):
         said = api.call("POST", f"/v1/tickets/{ticket}/typing", json={"typing": True})
         assert said.status_code == 204
         stream.wait_named("typing-start")
+        assert api.call("PUT", f"/v1/tickets/{ticket}/read", json={"seq": 2}).json() == {"seq": 2, "unread": 0}
+        stream.wait_named("message-read")
     assert len(api.history(ticket)) == 3
     assert api.get(f"/v1/tickets/{ticket}/typing").json()["typing"] != []
     assert api.call("GET", "/v1/health/redis").json()["status"] == "connected"
