@@ -116,7 +116,9 @@ static void wait_and_retry(struct replay *replay)
 	const struct timeval wait = {REPLAY_RETRY_MS / 1000, REPLAY_RETRY_MS % 1000 * 1000};
 
 	replay->is_waiting = event_add(replay->retry, &wait) == 0;
-	if (!replay->is_waiting)
+	if (replay->is_waiting)
+		replay->ops->ready(replay->taker);
+	else
 		replay->ops->failed(replay->taker);
 }
 
@@ -127,7 +129,7 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	replay->is_waiting = false;
-	replay_pump(replay);
+	replay->ops->ready(replay->taker);
 }
 
 static void on_record(void *arg, enum err err, const PGresult *result)
@@ -270,7 +272,8 @@ static void take_ring(struct replay *replay)
 
 void replay_pump(struct replay *replay)
 {
-	if (!is_behind(replay) || replay_is_asking(replay) || !replay->ops->has_room(replay->taker))
+	if (!is_behind(replay) || replay_is_asking(replay) || replay->is_waiting ||
+	    !replay->ops->has_room(replay->taker))
 		return;
 	if (link_reaches_ring(replay->link))
 		take_ring(replay);
@@ -280,7 +283,7 @@ void replay_pump(struct replay *replay)
 
 bool replay_is_asking(const struct replay *replay)
 {
-	return replay->window_call != NULL || replay->record_call != NULL || replay->is_waiting;
+	return replay->window_call != NULL || replay->record_call != NULL;
 }
 
 void replay_reset(struct replay *replay)

@@ -32,6 +32,12 @@ struct replay_ops {
 	/* The link is live now. */
 	void (*joined)(void *taker);
 
+	/*
+	 * It waits before it asks again, so that others may ask meanwhile; or it has waited. The taker
+	 * calls replay_pump(), of this one too, when it likes.
+	 */
+	void (*ready)(void *taker);
+
 	/* Out of memory. */
 	void (*failed)(void *taker);
 };
@@ -46,7 +52,7 @@ void replay_free(struct replay *replay);
 /* Goes on if the link is behind, nothing is under way and there is room. */
 void replay_pump(struct replay *replay);
 
-/* Is a page asked for, or to be asked for again in a moment? */
+/* Is a page asked for, and not here yet? */
 bool replay_is_asking(const struct replay *replay);
 
 /* Forgets the page under way: the link was put somewhere else. */

@@ -166,7 +166,14 @@ static void on_joined(void *taker)
 		seat->ops->settled(seat);
 	}
 	if (seat_is_taken(seat))
-		seat->ops->joined(seat);
+		seat->ops->ready(seat);
+}
+
+static void on_ready(void *taker)
+{
+	struct seat *seat = taker;
+
+	seat->ops->ready(seat);
 }
 
 static void on_replay_failed(void *taker)
@@ -181,6 +188,7 @@ static const struct replay_ops replay_ops = {
 	.event = on_replayed,
 	.gap = on_erased,
 	.joined = on_joined,
+	.ready = on_ready,
 	.failed = on_replay_failed,
 };
 

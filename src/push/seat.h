@@ -30,8 +30,8 @@ struct seat_ops {
 	/* Too much that is live waits: it went back to what is replayed as the socket drains. */
 	void (*lagged)(struct seat *seat);
 
-	/* It follows its hub now; others may ask for pages in its place. */
-	void (*joined)(struct seat *seat);
+	/* One place is free to ask for pages: seat_pump() those who want to, this one too. */
+	void (*ready)(struct seat *seat);
 
 	/* What it was owed has been given. */
 	void (*settled)(struct seat *seat);

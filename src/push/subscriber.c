@@ -353,7 +353,7 @@ static void on_lagged(struct seat *seat)
 		subscriber_bye(sub, "slow");
 }
 
-static void on_joined(struct seat *seat)
+static void on_ready(struct seat *seat)
 {
 	struct subscriber *sub = seat->taker;
 
@@ -427,7 +427,7 @@ static const struct seat_ops seat_ops = {
 	.has_room = on_has_room,
 	.event = on_event,
 	.lagged = on_lagged,
-	.joined = on_joined,
+	.ready = on_ready,
 	.settled = on_settled,
 	.restarted = on_restarted,
 	.revoked = on_revoked,

@@ -454,13 +454,17 @@ class TestHowManyStreams:
             stream.close()
 
 
+def replace_push(stack):
+    (child,) = stack.children("push")
+    os.kill(child, signal.SIGKILL)
+    wait_for(lambda: stack.children("push") not in ([], [child]), "another child")
+
+
 def test_more_tickets_than_the_descriptors_allow(breakable, ticket):
     """Forty-eight can be followed. Who asks for more is sent away, the others go on."""
     names, alice = [f"{ticket}-{i}" for i in range(60)], breakable.site.api("alice")
-    (child,) = breakable.children("push")
     resource.prlimit(breakable.pid("push"), resource.RLIMIT_NOFILE, (110, 110))
-    os.kill(child, signal.SIGKILL)
-    wait_for(lambda: breakable.children("push") not in ([], [child]), "another child")
+    replace_push(breakable)
     try:
         with alice.stream_many(names[:48]) as stream:
             stream.hello()
@@ -514,6 +518,22 @@ class TestFaults:
             assert tickets_of(stream.wait_messages(24)) == {name: [2, 3] for name in many}
             assert stream.hello()["mode"] == "no-postgres"
         with alice.stream_many(many, init=2) as stream:
+            assert tickets_of(stream.wait_messages(24)) == {name: [2, 3] for name in many}
+
+    def test_who_has_to_wait_does_not_keep_others_waiting(self, breakable, many):
+        """Six tickets need PostgreSQL, which is away; the other six have all they need in Redis."""
+        alice = breakable.site.api("alice")
+        epoch = read_cursor(alice.poll_many(many)["cursor"])[0]
+        many.sort(key=key_of)
+        with breakable.redis() as redis:
+            for name in many[:6]:
+                (key,) = redis.scan_iter(match=f"*:chat:{name}", count=10000)
+                redis.xtrim(key, maxlen=1, approximate=False)
+        replace_push(breakable)
+        breakable.stop("postgres")
+        with alice.stream_many(many, last_event_id=make_cursor(epoch, dict.fromkeys(many, 1))) as stream:
+            assert tickets_of(stream.wait_messages(12)) == {name: [2, 3] for name in many[6:]}
+            breakable.start()
             assert tickets_of(stream.wait_messages(24)) == {name: [2, 3] for name in many}
 
     def test_another_epoch_is_a_gap_in_each(self, breakable, many):

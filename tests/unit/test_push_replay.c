@@ -183,6 +183,7 @@ static struct client {
 	size_t room;
 	bool is_live, is_revoked;
 	enum message_viewer viewer;
+	struct replay *replay;
 } client;
 
 static bool has_room(void *taker)
@@ -229,6 +230,13 @@ static void on_joined(void *taker)
 	client.is_live = true;
 }
 
+static void on_ready(void *taker)
+{
+	(void)taker;
+	if (client.replay != NULL)
+		replay_pump(client.replay);
+}
+
 static void on_failed(void *taker)
 {
 	(void)taker;
@@ -240,6 +248,7 @@ static const struct replay_ops replay_ops = {
 	.event = on_event,
 	.gap = on_gap,
 	.joined = on_joined,
+	.ready = on_ready,
 	.failed = on_failed,
 };
 
@@ -377,7 +386,7 @@ static void everything_comes_once_and_in_order(void **state)
 			link.pos--;
 		link.shown = client.expected = link.pos;
 		hub_join(hub, &link);
-		replay = replay_new(base, NULL, &link, &replay_ops, &client);
+		replay = client.replay = replay_new(base, NULL, &link, &replay_ops, &client);
 		play(base, hub, replay);
 		assert_true(client.gone_to == 0 || link.pos >= client.gone_to);
 		replay_free(replay);
@@ -428,7 +437,7 @@ static void a_page_ends_where_its_user_was_removed(void **state)
 			STR("{\"user_id\":\"ann\",\"role\":\"removed\"}");
 		hub_start(hub, 1, 40, 40);
 		hub_join(hub, &link);
-		replay = replay_new(base, NULL, &link, &replay_ops, &client);
+		replay = client.replay = replay_new(base, NULL, &link, &replay_ops, &client);
 		replay_pump(replay);
 		answer(true);
 		assert_true(client.is_revoked);
