@@ -105,7 +105,7 @@ nginx_write_config() {
 		pid $DIR/run/nginx.pid;
 		error_log $DIR/log/nginx.log notice;
 		events {
-			worker_connections $(($(ulimit -Sn) / 4));
+			worker_connections $(($(ulimit -Sn) / 2));
 		}
 		http {
 			access_log $DIR/log/access.log;

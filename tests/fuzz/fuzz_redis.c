@@ -8,6 +8,7 @@
 #include "fuzz.h"
 #include "store/hot.h"
 #include "store/people.h"
+#include "store/presence.h"
 #include "store/redis_wire.h"
 #include "store/upkeep.h"
 
@@ -24,6 +25,29 @@ static void parse_streams(const redisReply *reply, const struct redis_keys *keys
 		if (hot_parse_stream(reply, (size_t)i, keys, &stream) == 0 &&
 		    stream.ticket.p == NULL)
 			hot_parse_wake(stream.entries, id);
+	}
+}
+
+static void parse_presence(const redisReply *reply)
+{
+	struct str looking[PRESENCE_LOOKING_MAX];
+	struct presence_state state;
+	enum presence_status status;
+	struct record_seen seen;
+	struct str user;
+	int n = presence_parse_looking(reply, 0, looking);
+
+	for (int i = 0; i < n; i++)
+		FUZZ_EXPECT(looking[i].n > 0 &&
+			    (i == 0 || str_cmp(looking[i - 1], looking[i]) < 0));
+	if (presence_parse_state(reply, &state) == 0)
+		FUZZ_EXPECT(state.status < PRESENCE_UNKNOWN && state.seen_ms >= 0);
+	n = presence_count_online(reply);
+	for (int i = 0; i < n; i++) {
+		if (presence_parse_online(reply, (size_t)i, &user, &status) == 0)
+			FUZZ_EXPECT(user.n > 0 && status < PRESENCE_UNKNOWN);
+		if (presence_parse_gone(reply, (size_t)i, &seen) == 0)
+			FUZZ_EXPECT(seen.user.n > 0 && seen.at_ms > 0);
 	}
 }
 
@@ -68,6 +92,7 @@ static void parse(const redisReply *reply, const struct redis_keys *keys)
 			FUZZ_EXPECT(read.seq >= 0 && read.n >= 0);
 	}
 	parse_streams(reply, keys);
+	parse_presence(reply);
 	FUZZ_EXPECT(hot_trouble_text(hot_trouble(reply)) != NULL);
 }
 

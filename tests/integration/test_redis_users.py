@@ -51,6 +51,13 @@ def test_the_daemons_work_and_are_denied_nothing(restricted, ticket):
         stream.wait_named("typing-start")
         assert api.call("PUT", f"/v1/tickets/{ticket}/read", json={"seq": 2}).json() == {"seq": 2, "unread": 0}
         stream.wait_named("message-read")
+        roster = f"/v1/tickets/{ticket}/presence"
+        wait_for(lambda: [one["user_id"] for one in api.get(roster).json()["users"]] == ["alice"], "the roster")
+        assert api.call("PUT", "/v1/presence", json={"status": "away"}).status_code == 204
+        wait_for(lambda: stream.named("presence")[-1:] and stream.named("presence")[-1].data["status"] == "away",
+                 "one's presence")  # fmt: skip
+        assert [one["status"] for one in api.get("/v1/presence", users="alice").json()["users"]] == ["away"]
+        assert "alice" in [one["user_id"] for one in api.get("/v1/presence/online").json()["users"]]
     assert len(api.history(ticket)) == 3
     assert api.get(f"/v1/tickets/{ticket}/typing").json()["typing"] != []
     assert api.call("GET", "/v1/health/redis").json()["status"] == "connected"
