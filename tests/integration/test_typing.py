@@ -2,10 +2,12 @@
 """Who types: saying so, asking, what listeners are told, and when it ends."""
 
 import concurrent.futures
+import contextlib
 import time
 
 import pytest
 from client import Stream, check_problem, until, wait_for
+from conftest import running_stack
 
 HOLDS_MS = 8000
 
@@ -285,6 +287,32 @@ def test_polls_are_told_only_if_they_ask(site, ticket):
             say(alice, ticket)
             concurrent.futures.wait([waiting], timeout=0.1)
         assert waiting.result() == {"events": [], "cursor": cursor, "has_more": False}
+
+
+# ---- several push processes
+
+
+@pytest.fixture(scope="module")
+def two_pushes(request):
+    yield from running_stack(request, pushes=2)
+
+
+def test_listeners_of_every_process_are_told(two_pushes, ticket):
+    alice = two_pushes.site.api("alice")
+    names = [f"{ticket}-{number}" for number in range(16)]
+    with contextlib.ExitStack() as closing:
+        streams = {name: closing.enter_context(alice.stream(name)) for name in names}
+        many = closing.enter_context(Stream(alice, "/v1/stream", tickets=",".join(names)))
+        for stream in (*streams.values(), many):
+            stream.hello()
+        for name in names:
+            say(alice, name)
+            assert streams[name].wait_named("typing-start").data["ticket_id"] == name
+        many.wait(lambda s: len(s.named("typing-start")) == len(names), "typing-start of each ticket")
+        assert {event.data["ticket_id"] for event in many.named("typing-start")} == set(names)
+    # With so many tickets neither is left out.
+    for push in ("push", "push2"):
+        wait_for(lambda: "stream ended" in two_pushes.log(push), f"a stream of {push}")
 
 
 # ---- without Redis
