@@ -113,37 +113,6 @@ int record_parse_open(const PGresult *result, struct record_opened *opened_r)
 	return record_rows_opened(&r, opened_r);
 }
 
-static const struct pg_query query_receipts = {
-	.name = "receipts",
-	.sql = "SELECT user_id, seq, read_at FROM bellhop.receipt WHERE ticket_id = $1"
-	       " ORDER BY user_id",
-};
-
-void record_put_receipts(struct pg_stmt *stmt, struct str ticket)
-{
-	pg_stmt_init(stmt, &query_receipts);
-	pg_stmt_text(stmt, ticket);
-}
-
-size_t record_count_receipts(const PGresult *result)
-{
-	return (size_t)PQntuples(result);
-}
-
-int record_parse_receipt(const PGresult *result, size_t i, struct record_receipt *receipt_r)
-{
-	struct pg_row r = pg_row_of(result, (int)i);
-	struct record_receipt receipt;
-
-	receipt.user = pg_row_str(&r);
-	receipt.seq = pg_row_int(&r);
-	receipt.at_ms = pg_row_time_ms(&r);
-	if (r.failed || receipt.user.p == NULL)
-		return -1;
-	*receipt_r = receipt;
-	return 0;
-}
-
 static const struct pg_query query_participants = {
 	.name = "participants",
 	.sql = "SELECT user_id, CASE WHEN removed_at IS NULL THEN role ELSE 'removed' END, joined_at"

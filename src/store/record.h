@@ -110,17 +110,6 @@ void record_put_open(struct pg_stmt *stmt, struct str ticket, struct str user);
 void record_put_access(struct pg_stmt *stmt, struct str ticket, struct str user);
 int record_parse_open(const PGresult *result, struct record_opened *opened_r);
 
-/* Everybody's read mark on a ticket. */
-struct record_receipt {
-	struct str user;
-	int64_t seq;
-	int64_t at_ms;
-};
-
-void record_put_receipts(struct pg_stmt *stmt, struct str ticket);
-size_t record_count_receipts(const PGresult *result);
-int record_parse_receipt(const PGresult *result, size_t i, struct record_receipt *receipt_r);
-
 /* Everybody who is or was a participant: role, or "removed". */
 struct record_participant {
 	struct str user;

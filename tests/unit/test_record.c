@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "cmocka_setup.h"
+#include "store/record_read.h"
 
 enum { COLUMNS_MAX = 40, ROUNDS = 20000 };
 
@@ -39,7 +40,10 @@ static void parse_all(const PGresult *result)
 {
 	struct record_sent sent;
 	struct record_opened opened;
-	struct record_receipt receipt;
+	struct record_read_done done;
+	struct record_read_list list;
+	struct record_mark mark;
+	struct record_unread unread;
 	struct record_participant participant;
 	struct record_events events;
 	struct record_watched watched;
@@ -57,7 +61,11 @@ static void parse_all(const PGresult *result)
 		record_watched_deinit(&watched);
 	record_parse_send(result, STR("T-1"), &sent);
 	record_parse_open(result, &opened);
-	record_parse_receipt(result, 0, &receipt);
+	record_read_parse_mark(result, &done);
+	record_read_parse_list(result, &list);
+	record_read_parse_listed(result, 0, &ticket, &mark);
+	record_read_parse_unread(result, &unread);
+	record_read_parse_ticket(result, 0, &ticket, &last_seq);
 	record_parse_participant(result, 0, &participant);
 	record_parse_sweep(result, &sweep);
 	record_parse_swept(result, 0, &swept);
@@ -84,6 +92,9 @@ static void no_row(void **state)
 	struct record_events events;
 	struct record_watched watched;
 	struct record_sweep sweep;
+	struct record_read_done done;
+	struct record_read_list list;
+	struct record_unread unread;
 
 	(void)state;
 	assert_int_equal(record_parse_send(result, STR("T-1"), &sent), -1);
@@ -91,7 +102,9 @@ static void no_row(void **state)
 	assert_int_equal(record_parse_events(result, STR("T-1"), &events), -1);
 	assert_int_equal(record_parse_watch(result, &watched), -1);
 	assert_int_equal(record_parse_sweep(result, &sweep), -1);
-	assert_int_equal(record_count_receipts(result), 0);
+	assert_int_equal(record_read_parse_mark(result, &done), -1);
+	assert_int_equal(record_read_parse_list(result, &list), -1);
+	assert_int_equal(record_read_parse_unread(result, &unread), -1);
 	assert_int_equal(record_count_participants(result), 0);
 	assert_int_equal(record_count_tails(result), 0);
 	PQclear(result);
