@@ -16,7 +16,7 @@
 struct seen {
 	struct event_base *base;
 	struct redis_async *ra;
-	int ups, downs, calls;
+	int ups, downs, calls, messages;
 	enum err err;
 	size_t nreplies;
 	bool is_inside; /* a call of the module is on the stack */
@@ -86,16 +86,23 @@ static struct redis_async_call *submit(struct seen *seen, int64_t timeout_ms)
 		}                                                       \
 	} while (0)
 
-static void begin(struct seen *seen, const struct redis_target *target)
+static void begin_with(struct seen *seen, const struct redis_target *target,
+		       void (*heard)(void *arg, struct str channel, struct str payload))
 {
 	*seen = (struct seen){.base = event_base_new(), .is_inside = true};
 	seen->ra = redis_async_new(seen->base, &(struct redis_async_opts){.target = target,
 									  .name = "test",
 									  .connect_timeout_ms = 500,
 									  .on_state = on_state,
+									  .on_message = heard,
 									  .arg = seen});
 	seen->is_inside = false;
 	assert_non_null(seen->ra);
+}
+
+static void begin(struct seen *seen, const struct redis_target *target)
+{
+	begin_with(seen, target, NULL);
 }
 
 static void end(struct seen *seen)
@@ -264,6 +271,69 @@ static void test_cancel_and_close_silence(void **state)
 	fake_redis_stop(&fake);
 }
 
+#define MESSAGE "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\np\r\n"
+
+static void on_message(void *arg, struct str channel, struct str payload)
+{
+	struct seen *seen = arg;
+
+	assert_false(seen->is_inside);
+	assert_true(str_eq(channel, STR("c")) && str_eq(payload, STR("p")));
+	seen->messages++;
+	if (seen->closes) {
+		redis_async_close(seen->ra);
+		seen->ra = NULL;
+	}
+}
+
+/* Messages answer nothing, come between answers, and may be the last that is heard. */
+static void test_messages(void **state)
+{
+	static const char answer[] = MESSAGE "+PONG\r\n" MESSAGE "+PONG\r\n" MESSAGE;
+	static const struct {
+		bool is_dripping, closes;
+		int messages, calls;
+	} rows[] = {{false, false, 3, 1}, {true, false, 3, 1}, {false, true, 1, 0}};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		const struct fake_redis_turn turn = {HELLO, answer, rows[i].is_dripping, false};
+		struct fake_redis fake;
+		struct seen seen;
+
+		fake_redis_start(&fake, &turn, 1);
+		begin_with(&seen, &fake.target, on_message);
+		RUN_UNTIL(&seen, seen.ups == 1);
+		seen.closes = rows[i].closes;
+		submit(&seen, 1000);
+		RUN_UNTIL(&seen, seen.messages == rows[i].messages && seen.calls == rows[i].calls);
+		assert_int_equal(seen.downs, 0);
+		end(&seen);
+		assert_int_equal(seen.messages, rows[i].messages);
+		assert_int_equal(seen.calls, rows[i].calls);
+		fake_redis_stop(&fake);
+	}
+}
+
+/* Without anybody who would hear it, it is an answer like any other, and breaks the order. */
+static void test_a_message_that_nobody_wants(void **state)
+{
+	static const struct fake_redis_turn turn = {HELLO, "+PONG\r\n+PONG\r\n" MESSAGE, false,
+						    false};
+	struct fake_redis fake;
+	struct seen seen;
+
+	(void)state;
+	fake_redis_start(&fake, &turn, 1);
+	begin(&seen, &fake.target);
+	RUN_UNTIL(&seen, seen.ups == 1);
+	submit(&seen, 1000);
+	RUN_UNTIL(&seen, seen.calls == 1 && seen.downs == 1);
+	assert_int_equal(seen.err, ERR_NONE);
+	end(&seen);
+	fake_redis_stop(&fake);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,6 +344,8 @@ int main(void)
 		cmocka_unit_test(test_close_within_callback),
 		cmocka_unit_test(test_submit_within_callback),
 		cmocka_unit_test(test_cancel_and_close_silence),
+		cmocka_unit_test(test_messages),
+		cmocka_unit_test(test_a_message_that_nobody_wants),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
