@@ -17,11 +17,13 @@
 #include "push/chase.h"
 #include "push/fcgi_conn.h"
 #include "push/hubs.h"
+#include "push/inbox.h"
 #include "push/leases.h"
 #include "push/listen.h"
 #include "push/live.h"
 #include "push/notices.h"
 #include "push/opening.h"
+#include "push/payload.h"
 #include "push/push.h"
 #include "push/restore.h"
 #include "push/revoked.h"
@@ -264,6 +266,43 @@ static void on_live_back(void *arg)
 	notices_again(child->push.notices);
 }
 
+static void on_live_user(void *arg, struct str user, struct str payload)
+{
+	struct child *child = arg;
+	struct payload said;
+
+	if (payload_parse(payload, &said) != 0) {
+		notices_count_odd(child->push.notices);
+		return;
+	}
+	if (said.kind == PAYLOAD_INBOX)
+		inbox_published(child->push.inbox, user, said.ticket, said.is_public);
+	else
+		notices_count_odd(child->push.notices);
+	payload_deinit(&said);
+}
+
+static int follow_user(void *arg, struct str user)
+{
+	struct push *push = arg;
+
+	return live_follow_user(push->live, user);
+}
+
+static void unfollow_user(void *arg, struct str user)
+{
+	struct push *push = arg;
+
+	live_unfollow_user(push->live, user);
+}
+
+static struct pg_call *ask_news(void *arg, struct pg_stmt *stmt, pg_call_done *done, void *done_arg)
+{
+	struct push *push = arg;
+
+	return stores_ask_record(push->stores, stmt, done, done_arg);
+}
+
 static void on_hub_gone(void *arg, struct hub *hub)
 {
 	struct child *child = arg;
@@ -347,15 +386,24 @@ static int make_live(struct child *child)
 		.prefix = conf_str(conf_of(child), CONF_REDIS_PREFIX),
 		.connect_timeout_ms = stores_connect_timeout_ms(push->stores),
 		.ops = {.ticket = on_live_ticket,
+			.user = on_live_user,
 			.system = on_live_system,
 			.back = on_live_back,
 			.arg = child},
+	};
+	const struct inbox_ops inbox_ops = {
+		.follow = follow_user,
+		.unfollow = unfollow_user,
+		.ask = ask_news,
+		.cancel = pg_call_cancel,
+		.arg = push,
 	};
 
 	child->observer = (struct hub_observer){.fed = on_fed, .arg = child};
 	push->notices = notices_new(push);
 	push->live = live_new(&opts);
-	return push->live == NULL || push->notices == NULL ? -1 : 0;
+	push->inbox = inbox_new(push->base, &inbox_ops);
+	return push->live == NULL || push->notices == NULL || push->inbox == NULL ? -1 : 0;
 }
 
 /* The parts below the connections. */
@@ -477,6 +525,7 @@ static void child_unmake(struct child *child)
 	openings_free(child->openings);
 	hubs_free(push->hubs);
 	tail_free(push->tail);
+	inbox_free(push->inbox);
 	live_free(push->live);
 	leases_free(push->leases);
 	notices_free(push->notices);

@@ -10,6 +10,7 @@ struct event_base;
 struct chase;
 struct fcgi_server;
 struct hubs;
+struct inbox;
 struct leases;
 struct revoked;
 struct live;
@@ -39,6 +40,7 @@ struct push {
 	struct leases *leases;	 /* who is there */
 	struct live *live;	 /* what may be lost, */
 	struct notices *notices; /* and those who tell of it */
+	struct inbox *inbox;
 	struct tail *tail;
 	struct chase *chase;
 	struct restore *restore;

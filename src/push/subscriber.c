@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "push/frame.h"
+#include "push/inbox.h"
 #include "push/leases.h"
 #include "push/push.h"
 #include "push/revoked.h"
@@ -51,6 +52,7 @@ struct subscriber {
 	struct seat_list seats; /* in the order of their keys */
 	struct seat_list left;	/* those who left it, until it ends */
 	struct user_member member;
+	struct inbox_member inbox;
 	struct lease *lease;   /* says that its user is there */
 	struct frame *noticed; /* the last notice of a seat */
 	enum mode mode;
@@ -86,6 +88,7 @@ static void subscriber_free(struct subscriber *sub)
 	seats_free(&sub->left);
 	frame_unref(sub->noticed);
 	turn_cancel(sub->push->turn, &sub->pump);
+	inbox_leave(sub->push->inbox, &sub->inbox);
 	if (sub->expiry != NULL)
 		event_free(sub->expiry);
 	if (sub->slow != NULL)
@@ -161,6 +164,7 @@ static void subscriber_end(struct subscriber *sub, const char *reason)
 	TAILQ_FOREACH(seat, &sub->seats, entry)
 		seat_leave(seat);
 	users_leave(sub->push->subscribers->users, &sub->member);
+	inbox_leave(sub->push->inbox, &sub->inbox);
 	event_del(sub->expiry);
 	event_del(sub->slow);
 	TAILQ_REMOVE(&sub->push->subscribers->list, sub, entry);
@@ -407,10 +411,14 @@ static void on_revoked(struct seat *seat)
 	subscriber_end(sub, "revoked");
 }
 
-/*
- * What may be lost is lost to those who leave unread what they have. What concerns several tickets is
- * told once: the last notice is kept, so that no other has its address.
- */
+/* What may be lost is lost to those who leave unread what they have. */
+static void subscriber_notice_maybe(struct subscriber *sub, struct frame *frame)
+{
+	if (fcgi_conn_waiting(sub->conn) <= sub->push->limits.slow_bytes)
+		subscriber_notice(sub, frame);
+}
+
+/* What concerns several tickets is told once: the last notice is kept, so that no other has its address. */
 static void on_notice(struct seat *seat, struct frame *frame)
 {
 	struct subscriber *sub = seat->taker;
@@ -419,8 +427,13 @@ static void on_notice(struct seat *seat, struct frame *frame)
 		return;
 	frame_unref(sub->noticed);
 	sub->noticed = frame_ref(frame);
-	if (fcgi_conn_waiting(sub->conn) <= sub->push->limits.slow_bytes)
-		subscriber_notice(sub, frame);
+	subscriber_notice_maybe(sub, frame);
+}
+
+static void on_news(struct inbox_member *member, struct frame *frame)
+{
+	subscriber_notice_maybe(
+		(struct subscriber *)((char *)member - offsetof(struct subscriber, inbox)), frame);
 }
 
 static const struct seat_ops seat_ops = {
@@ -550,6 +563,12 @@ static struct subscriber *subscriber_new(struct push *push, const struct subscri
 			goto fail;
 		TAILQ_INSERT_TAIL(&sub->seats, seat, entry);
 	}
+	sub->inbox.tell = on_news;
+	if (opts->has_inbox &&
+	    inbox_enter(push->inbox, opts->who->user_id,
+			authn_identity_is_staff(opts->who) ? MESSAGE_FOR_STAFF : MESSAGE_FOR_PUBLIC,
+			&sub->inbox) != 0)
+		goto fail;
 	if (users_enter(push->subscribers->users, opts->who->user_id, &sub->member) != 0)
 		goto fail;
 	return sub;

@@ -130,7 +130,7 @@ int record_inbox_parse(const PGresult *result, size_t i, struct record_inbox_tic
 	" e.content FROM unnest($1::text[], $2::text[]) l(user_id, ticket_id)"                   \
 	" CROSS JOIN LATERAL (SELECT FROM bellhop.participant x WHERE x.ticket_id = l.ticket_id" \
 	"  AND x.user_id = l.user_id AND x.removed_at IS NULL LIMIT 1) p" TICKET RECEIPT(        \
-		"l.user_id") MESSAGE(newest, and_public)
+		"l.user_id") UNREAD("l.user_id") MESSAGE(newest, and_public)
 
 static const struct pg_query query_news = {
 	.name = "inbox_news",
