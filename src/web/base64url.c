@@ -26,12 +26,24 @@ void base64url_encode(struct buf *out, const void *p, size_t n)
 	sodium_memzero(text, sizeof(text));
 }
 
+/* libsodium 1.0.18 takes every byte from 0x80 on for an underscore where char is signed. */
+static bool is_ascii(struct str text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		if ((unsigned char)text.p[i] >= 0x80)
+			return false;
+	}
+	return true;
+}
+
 int base64url_decode(struct str text, unsigned char *out, size_t cap, size_t *n_r)
 {
 	if (text.n == 0) {
 		*n_r = 0;
 		return 0;
 	}
+	if (!is_ascii(text))
+		return -1;
 	/* No characters to ignore and no end pointer: all of the text must be taken. */
 	return sodium_base642bin(out, cap, text.p, text.n, NULL, n_r, NULL,
 				 sodium_base64_VARIANT_URLSAFE_NO_PADDING);

@@ -74,6 +74,24 @@ static void other_texts_are_refused(void **state)
 		assert_int_equal(base64url_decode(bad[i], bytes, sizeof(bytes), &n), -1);
 }
 
+/* Every byte alone, those beyond ASCII too: libsodium takes them for an underscore. */
+static void only_the_alphabet_is_taken(void **state)
+{
+	static const char alphabet[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	unsigned char bytes[3];
+	size_t n;
+
+	(void)state;
+	for (int c = 0; c < 256; c++) {
+		const char text[4] = {'A', 'A', 'A', (char)c};
+		bool is_good = c != 0 && strchr(alphabet, c) != NULL;
+
+		assert_int_equal(base64url_decode((struct str){text, 4}, bytes, sizeof(bytes), &n),
+				 is_good ? 0 : -1);
+	}
+}
+
 static void capacity_is_respected(void **state)
 {
 	unsigned char bytes[7] = {0};
@@ -110,6 +128,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vectors_both_ways),
 		cmocka_unit_test(other_texts_are_refused),
+		cmocka_unit_test(only_the_alphabet_is_taken),
 		cmocka_unit_test(capacity_is_respected),
 		cmocka_unit_test(long_inputs_join_without_a_seam),
 	};
