@@ -315,74 +315,104 @@ end
 
 -- ---- who is looking at a ticket ----
 --
--- `here` is a sorted set, "<user> <node>" -> end of that lease. `watched` is one of all tickets of the
--- partition that have such a set: when to look at each again.
+-- `here` is a sorted set, "<user> <node>" -> end of that lease. Of a partition there are two more:
+-- `watched`, its tickets that have such a set: when to look at each again; and `nodes`, the processes
+-- that give leases: end of the latest. With these a user is found without looking at everybody.
 
-local function users_here(entries)
-	local users = {}
-	for member in pairs(entries) do
-		users[member:match('^(%S+) ') or member] = true
-	end
-	return users
-end
+-- A process whose last lease ended so long ago has none that was not noticed.
+local NODE_KEEP_MS = 600000
 
 local function publish_here(channel, user, status)
 	publish(channel, {'event', 'here', 'user_id', user, 'status', status,
 		'last_seen_ms', cjson.null})
 end
 
--- here(here watched; channel, ticket, node, ttl_ms, n, user ..., user ...)
+-- The users by whom a call may make a difference: whether they come or leave by way of this node, and
+-- whether a lease of theirs is over.
+local function read_here(args, count, lapsed)
+	local users = {}
+	for k = 6, #args do
+		users[args[k]] = {comes = k < 6 + count, leaves = k >= 6 + count}
+	end
+	for _, member in ipairs(lapsed) do
+		local id = member:match('^(%S+) ')
+		if id then
+			users[id] = users[id] or {}
+			users[id].has_lapsed = true
+		end
+	end
+	return users
+end
+
+-- Did the user look at the ticket, as far as anybody was told, and does he from now on?
+local function look_for(key, id, user, nodes, own, now)
+	local members = {}
+	for k, node in ipairs(nodes) do
+		members[k] = id .. ' ' .. node
+	end
+	local before, after = user.has_lapsed or false, user.comes or false
+	for k, score in ipairs(redis.call('ZMSCORE', key, unpack(members))) do
+		if score then
+			before = true
+			if tonumber(score) > now and not (user.leaves and nodes[k] == own) then
+				after = true
+			end
+		end
+	end
+	return before, after
+end
+
+local function write_here(keys, args, count, lapsed, now)
+	local node, ends = args[3], string.format('%d', now + tonumber(args[4]))
+	for _, member in ipairs(lapsed) do
+		redis.call('ZREM', keys[1], member)
+	end
+	for k = 6, #args do
+		if k < 6 + count then
+			redis.call('ZADD', keys[1], ends, args[k] .. ' ' .. node)
+		else
+			redis.call('ZREM', keys[1], args[k] .. ' ' .. node)
+		end
+	end
+	if count > 0 then
+		redis.call('ZADD', keys[3], ends, node)
+		redis.call('ZREMRANGEBYSCORE', keys[3], '-inf', string.format('%d', now - NODE_KEEP_MS))
+	end
+	local first = redis.call('ZRANGE', keys[1], 0, 0, 'WITHSCORES')
+	if first[2] then
+		redis.call('ZADD', keys[2], first[2], args[2])
+	else
+		redis.call('ZREM', keys[2], args[2])
+	end
+end
+
+-- here(here watched nodes; channel, ticket, node, ttl_ms, n, user ..., user ...)
 -- The first n users look at the ticket by way of this node, the others do no longer; whoever came or
 -- went for all nodes is published. Without users it is a look at which leases are over.
 local function here(keys, args)
-	check(keys, 2, args, math.max(#args, 5))
-	local channel, ticket = text(args[1], 'channel'), text(args[2], 'ticket')
-	local node, ttl = args[3], natural(args[4], 'ttl')
+	check(keys, 3, args, math.max(#args, 5))
+	local channel = text(args[1], 'channel')
+	text(args[2], 'ticket')
+	local own = args[3]
+	natural(args[4], 'ttl')
 	local count = natural(args[5], 'number of users')
 	if args[5 + count] == nil then
 		bad('users are cut short')
 	end
 	local now = now_ms()
-	local list = redis.call('ZRANGE', keys[1], 0, -1, 'WITHSCORES')
-	local entries = {}
-	for k = 1, #list, 2 do
-		entries[list[k]] = tonumber(list[k + 1])
-	end
-	local before = users_here(entries)
-	for k = 6, #args do
-		local member = args[k] .. ' ' .. node
-		entries[member] = k < 6 + count and now + ttl or entries[member] and 0 or nil
-	end
-	local first, gone, stay = math.huge, {}, {}
-	for member, ends in pairs(entries) do
-		if ends > now then
-			first = math.min(first, ends)
-			stay[member] = ends
-		else
-			gone[#gone + 1] = member
+	local lapsed = redis.call('ZRANGEBYSCORE', keys[1], '-inf', string.format('%d', now))
+	local nodes = redis.call('ZRANGE', keys[3], 0, -1)
+	nodes[#nodes + 1] = own
+	local changes = {}
+	for id, user in pairs(read_here(args, count, lapsed)) do
+		local before, after = look_for(keys[1], id, user, nodes, own, now)
+		if before ~= after then
+			changes[id] = after and 'online' or 'offline'
 		end
 	end
-	local after = users_here(stay)
-	for _, member in ipairs(gone) do
-		redis.call('ZREM', keys[1], member)
-	end
-	for k = 6, 5 + count do
-		redis.call('ZADD', keys[1], string.format('%d', now + ttl), args[k] .. ' ' .. node)
-	end
-	if next(stay) then
-		redis.call('ZADD', keys[2], string.format('%d', first), ticket)
-	else
-		redis.call('ZREM', keys[2], ticket)
-	end
-	for user in pairs(after) do
-		if not before[user] then
-			publish_here(channel, user, 'online')
-		end
-	end
-	for user in pairs(before) do
-		if not after[user] then
-			publish_here(channel, user, 'offline')
-		end
+	write_here(keys, args, count, lapsed, now)
+	for id, status in pairs(changes) do
+		publish_here(channel, id, status)
 	end
 	return redis.status_reply('OK')
 end

@@ -110,13 +110,15 @@ size_t presence_put_here(struct buf *b, const struct redis_keys *keys,
 	const size_t n = here->n_here + here->n_left;
 	struct redis_key key;
 
-	redis_wire_begin(b, 10 + n);
+	redis_wire_begin(b, 11 + n);
 	redis_wire_arg(b, STR("FCALL"));
 	redis_wire_arg(b, STR(PEOPLE_LIBRARY "_here"));
-	redis_wire_arg(b, STR("2"));
+	redis_wire_arg(b, STR("3"));
 	redis_keys_ticket(keys, REDIS_KEY_HERE, here->ticket, &key);
 	redis_wire_arg(b, key.name);
 	redis_keys_watched(keys, redis_keys_partition(keys, here->ticket), &key);
+	redis_wire_arg(b, key.name);
+	redis_keys_nodes(keys, redis_keys_partition(keys, here->ticket), &key);
 	redis_wire_arg(b, key.name);
 	put_channel(b, keys, REDIS_CHANNEL_LIVE, here->ticket);
 	redis_wire_arg(b, here->ticket);

@@ -131,6 +131,13 @@ void redis_keys_watched(const struct redis_keys *keys, unsigned int partition,
 			       partition));
 }
 
+void redis_keys_nodes(const struct redis_keys *keys, unsigned int partition,
+		      struct redis_key *key_r)
+{
+	finish(key_r,
+	       snprintf(key_r->text, sizeof(key_r->text), "%s{%u}:nodes", keys->prefix, partition));
+}
+
 void redis_keys_presence(const struct redis_keys *keys, struct str user, struct redis_key *key_r)
 {
 	finish(key_r, snprintf(key_r->text, sizeof(key_r->text), "%s{u%u}:presence:%.*s",

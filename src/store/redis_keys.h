@@ -12,6 +12,7 @@
  *	<prefix>wake:<node>:<reader>		stream: wakes one reader out of its XREAD
  *	<prefix>deployment			hash: epoch and partitions, to start without PostgreSQL
  *	<prefix>{p}:watched			sorted set: ticket -> when to look at that again
+ *	<prefix>{p}:nodes			sorted set: process -> end of its latest lease there
  *	<prefix>{u<s>}:presence:<user>		hash: leases of a user, see sql/redis/
  *	<prefix>{u<s>}:online, due, away, gone	sorted sets: a part of all users by time
  *	<prefix>revoked				hash: what was revoked, for the same purpose
@@ -94,9 +95,11 @@ void redis_keys_revoked(const char *prefix, struct redis_key *key_r);
 void redis_keys_channel(const char *prefix, enum redis_channel_kind kind, struct str id,
 			struct redis_key *key_r);
 
-/* Which tickets of a partition have somebody who looks at them. */
+/* Which tickets of a partition have somebody who looks at them; by way of which processes. */
 void redis_keys_watched(const struct redis_keys *keys, unsigned int partition,
 			struct redis_key *key_r);
+void redis_keys_nodes(const struct redis_keys *keys, unsigned int partition,
+		      struct redis_key *key_r);
 
 /* A user's presence, the user's shard (0 .. REDIS_KEYS_SHARDS-1), and the sets of a shard. */
 enum redis_shard_kind { REDIS_SHARD_ONLINE, REDIS_SHARD_DUE, REDIS_SHARD_AWAY, REDIS_SHARD_GONE };

@@ -137,7 +137,7 @@ PRESENCE, ONLINE, DUE, AWAY, GONE = PEOPLE = [
     "b:{u3}:away",
     "b:{u3}:gone",
 ]
-HERE, WATCHED = "b:{7}:here:T-1", "b:{7}:watched"
+HERE, WATCHED, NODES = "b:{7}:here:T-1", "b:{7}:watched", "b:{7}:nodes"
 
 
 def lease(r, field, ttl, status="online"):
@@ -232,7 +232,7 @@ def test_last_seen_is_struck_off_once_it_is_in_the_record(r):
 
 def here(r, node, ttl, looking=(), left=()):
     args = ["b:live:T-1", "T-1", node, ttl, len(looking), *looking, *left]
-    return r.fcall("bellhop_people_1_here", 2, HERE, WATCHED, *args)
+    return r.fcall("bellhop_people_1_here", 3, HERE, WATCHED, NODES, *args)
 
 
 def comings(heard):
@@ -256,8 +256,8 @@ def test_who_comes_to_a_ticket_and_leaves_it(r, heard):
 
 
 def test_a_roster_forgets_a_node_that_is_dead(r, heard):
-    here(r, "dead", 1, ["ann", "bob"])
     here(r, "alive", 30000, ["bob"])
+    here(r, "dead", 1, ["ann", "bob"])
     end = min(r.zrange(HERE, 0, -1, withscores=True), key=lambda entry: entry[1])[1]
     assert r.zscore(WATCHED, "T-1") == end
     wait_for(lambda: now_ms(r) > end, "the end of the lease")
@@ -265,6 +265,30 @@ def test_a_roster_forgets_a_node_that_is_dead(r, heard):
     here(r, "", 0)
     assert comings(heard) == [("ann", "offline")]
     assert r.zrange(HERE, 0, -1) == ["bob alive"] and r.zscore(WATCHED, "T-1") > now_ms(r)
+
+
+def test_one_who_comes_takes_notice_of_others(r, heard):
+    """Whatever a call is about, it knows the leases that are over from those that are not."""
+    here(r, "alive", 30000, ["bob"])
+    here(r, "dead", 1, ["ann", "bob", "eve"])
+    wait_for(lambda: r.zcount(HERE, 0, "(%d" % now_ms(r)) == 3, "the end of the leases")
+    heard()
+    here(r, "alive", 30000, ["eve", "new"])
+    assert comings(heard) == [("ann", "offline"), ("new", "online")], "bob and eve look by way of the other node"
+    assert sorted(r.zrange(HERE, 0, -1)) == ["bob alive", "eve alive", "new alive"]
+    assert sorted(r.zrange(NODES, 0, -1)) == ["alive", "dead"]
+    r.zadd(NODES, {"dead": now_ms(r) - 600001})
+    here(r, "alive", 30000, ["eve"])
+    assert r.zrange(NODES, 0, -1) == ["alive"]
+
+
+def test_what_a_forgotten_node_left_is_noticed_too(r, heard):
+    here(r, "dead", 1, ["ann"])
+    wait_for(lambda: r.zcount(HERE, 0, "(%d" % now_ms(r)) == 1, "the end of the lease")
+    r.delete(NODES)
+    heard()
+    here(r, "", 0)
+    assert comings(heard) == [("ann", "offline")] and not r.exists(HERE, WATCHED)
 
 
 def test_bad_calls_of_presence_change_nothing(r):
@@ -279,7 +303,7 @@ def test_bad_calls_of_presence_change_nothing(r):
             r.fcall("bellhop_people_1_presence", 5, *PEOPLE, *args)
     for args in (["b:live:T-1", "T-1", "one", 1, 2, "ann"], ["b:live:T-1", "T-1", "one", 1], ["b", "", "n", 1, 0]):
         with pytest.raises(redis.ResponseError, match="BADARG here"):
-            r.fcall("bellhop_people_1_here", 2, HERE, WATCHED, *args)
+            r.fcall("bellhop_people_1_here", 3, HERE, WATCHED, NODES, *args)
     with pytest.raises(redis.ResponseError, match="BADARG seen"):
         r.fcall("bellhop_people_1_seen", 1, GONE, "ann")
     assert r.keys() == []

@@ -79,8 +79,10 @@ static void test_here(void **state)
 
 	(void)state;
 	presence_put_here(&b, &keys, &here);
-	assert_command(&b, "FCALL bellhop_people_1_here 2 b:{104}:here:foobar b:{104}:watched"
-			   " b:live:foobar foobar 7-ab 30000 2 ann bob eve");
+	assert_command(
+		&b,
+		"FCALL bellhop_people_1_here 3 b:{104}:here:foobar b:{104}:watched b:{104}:nodes"
+		" b:live:foobar foobar 7-ab 30000 2 ann bob eve");
 }
 
 static void test_status_words(void **state)

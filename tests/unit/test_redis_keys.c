@@ -65,6 +65,8 @@ static void test_names(void **state)
 	assert_name(&key, "bellhop:wake:node:12");
 	redis_keys_watched(&keys, 7, &key);
 	assert_name(&key, "bellhop:{7}:watched");
+	redis_keys_nodes(&keys, 7, &key);
+	assert_name(&key, "bellhop:{7}:nodes");
 	redis_keys_presence(&keys, STR("foobar"), &key);
 	assert_name(&key, "bellhop:{u8}:presence:foobar");
 	redis_keys_shard(&keys, REDIS_SHARD_ONLINE, 8, &key);
