@@ -550,6 +550,20 @@ class TestFaults:
             stream.wait(lambda s: len(s.named("gap")) == len(many) - 1, "the other gaps")
 
 
+@pytest.mark.parametrize("server", ["stack", "lighttpd_stack"])
+def test_the_longest_request_passes_the_web_server(request, server, ticket):
+    """64 tickets with ids of 64 characters, and their cursor beside them: more than 5 KB."""
+    alice = request.getfixturevalue(server).site.api("alice")
+    names = [f"{ticket}-{i:02d}-".ljust(64, "x") for i in range(64)]
+    cursor = alice.poll_many(names)["cursor"]
+    for name in names[:3]:
+        alice.sent(name, "x")
+    with alice.stream_many(names, last_event_id=cursor) as stream:
+        assert len(stream.hello()["tickets"]) == 64
+        events = stream.wait_messages(3)
+    assert tickets_of(alice.poll_many(names, cursor=events[0].id, wait=0)["events"]) == tickets_of(events[1:])
+
+
 def test_through_lighttpd(lighttpd_stack, ticket):
     site, names = lighttpd_stack.site, [f"{ticket}-{i}" for i in range(5)]
     alice = site.api("alice")
