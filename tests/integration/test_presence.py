@@ -10,7 +10,7 @@ import threading
 import time
 
 import pytest
-from client import check_problem, wait_for
+from client import Follower, check_problem, wait_for
 from conftest import running_stack
 
 
@@ -67,18 +67,19 @@ def presence_key(stack, user):
     hash_value = 2166136261
     for byte in user.encode():
         hash_value = (hash_value ^ byte) * 16777619 % 2**32
-    return f"bellhop:{{u{hash_value % 16}}}:presence:{user}", f"bellhop:{{u{hash_value % 16}}}:due"
+    return f"bellhop:{{u{hash_value % 16}}}:presence:{user}"
 
 
 def end_what_was_said(stack, user):
     """As if its minute were over."""
     r = stack.redis()
-    key, due = presence_key(stack, user)
+    key = presence_key(stack, user)
     seconds, micros = r.time()
     end = seconds * 1000 + micros // 1000
     said = r.hget(key, "api").decode().split()[1]
     r.hset(key, "api", f"{end} {said}")
-    r.zadd(due, {user: end})
+    for name in ("online", "due", "away"):
+        r.zadd(key.partition("presence")[0] + name, {user: end}, xx=True)
     return end
 
 
@@ -148,12 +149,12 @@ class TestReading:
         seen = states(me, ann)[ann]["last_seen"]
         wait_for(lambda: stack.sql("SELECT 1 FROM bellhop.user_seen WHERE user_id = %s", ann), "the record")
         r = stack.redis()
-        assert all(r.zscore(f"bellhop:{{u{shard}}}:gone", ann) is None for shard in SHARDS) or until(
+        until(
             lambda: [r.zscore(f"bellhop:{{u{shard}}}:gone", ann) for shard in SHARDS],
             lambda scores: not any(scores),
             "nothing left to write",
         )
-        r.delete(presence_key(stack, ann)[0])
+        r.delete(presence_key(stack, ann))
         assert states(me, ann)[ann] == {"user_id": ann, "status": "offline", "last_seen": seen}
 
 
@@ -226,7 +227,7 @@ class TestRedisAway:
         until(lambda: status(me, ann), lambda found: found == "offline", "redis")
 
 
-GRACE = 10  # seconds that a page may take to load again
+GRACE, LEASE = 10, 30  # seconds: a page may take to load again; a process may be silent
 
 
 class TestStreams:
@@ -375,6 +376,62 @@ def told(stream, user, ticket=None):
     """What a stream was told of a user: at all, or of looking at its ticket."""
     found = [event.data for event in stream.named("presence") if event.data["user_id"] == user]
     return [data["status"] for data in found if data.get("ticket_id") == ticket]
+
+
+class TestFaults:
+    def test_a_new_push_process_is_no_absence(self, breakable, user, ticket):
+        site, ann = breakable.site, user()
+        me = site.api("alice")
+        pubsub = breakable.redis().pubsub(ignore_subscribe_messages=True)
+        pubsub.subscribe("bellhop:system", f"bellhop:live:{ticket}")
+        follower = Follower(site.api(ann), ticket)
+        until(lambda: roster(me, ticket), lambda found: ann in found, "the roster")
+        os.kill(breakable.pid("push"), signal.SIGUSR2)
+        wait_for(lambda: follower.connections == 2, "the stream to come back")
+        told_statuses = []
+        end = time.monotonic() + LEASE + 3
+        while time.monotonic() < end:
+            message = pubsub.get_message(timeout=0.5)
+            if message and ann in message["data"].decode():
+                told_statuses.append(json.loads(message["data"])["status"])
+        follower.close()
+        pubsub.close()
+        assert told_statuses == ["online", "online"], "once for all, once for the ticket"
+
+    def test_without_postgresql(self, breakable, user, ticket):
+        site, ann, bob = breakable.site, user(), user()
+        me = site.api("alice")
+        me.sent(ticket, "hello")
+        requester = site.api(user(), "requester", tickets=[ticket])
+        with me.stream(ticket) as stream, site.api(ann).stream(ticket) as other:
+            stream.hello(), other.hello()
+            until(lambda: status(me, ann), lambda found: found == "online", "online")
+            breakable.kill("postgres", signal.SIGINT)
+            try:
+                say(site.api(bob), "away")
+                assert status(me, bob) == "away"
+                assert status(requester, ann) == "unknown", "who shares a ticket cannot be told"
+                end_what_was_said(breakable, bob)
+                other.close()
+                stream.wait(lambda s: told(s, ann, ticket)[-1:] == ["offline"], "that ann looks no longer", 20)
+                stream.wait(lambda s: told(s, ann)[-1:] == ["offline"], "that ann is gone")
+                found = states(me, ann, bob)
+                assert [found[one]["status"] for one in (ann, bob)] == ["offline", "offline"]
+                assert found[ann]["last_seen"] is not None
+            finally:
+                breakable.start()
+        wait_for(lambda: breakable.sql("SELECT 1 FROM bellhop.user_seen WHERE user_id = %s", ann), "the record", 30)
+
+    def test_without_the_archiver_what_is_over_is_over(self, breakable, user, ticket):
+        site, ann = breakable.site, user()
+        me = site.api("alice")
+        breakable.stop("archive")
+        try:
+            say(site.api(ann), "away")
+            end_what_was_said(breakable, ann)
+            assert status(me, ann) == "offline" and ann not in online(me)
+        finally:
+            breakable.start()
 
 
 class TestEvents:
