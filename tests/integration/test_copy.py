@@ -570,10 +570,11 @@ def test_a_bar_on_a_terminal(stack, ticket, copy, tmp_path):
 
 def test_an_interrupted_export_goes_on_after_what_was_written(stack, ticket, copy):
     """Two files, of which the first was cut off in the midst of a line, are together what one would be."""
-    names = [f"{ticket}-{i}" for i in range(5)]
+    # Behind all tickets of other tests, of which some are damaged on purpose.
+    names = [f"zz-{ticket}-{i}" for i in range(5)]
     for name in names:
         fill(stack, name, 30)
-    whole = export(stack, "--all", "--after", ticket)
+    whole = export(stack, "--all", "--after", f"zz-{ticket}")
     first = whole[: whole.index(f'"{names[3]}"') + 200]
     copy.take(first, status=1)
     copy.take(first[: first.rindex("\n") + 1])
