@@ -259,11 +259,11 @@ static void on_live_system(void *arg, struct str payload)
 	notices_system(child->push.notices, payload);
 }
 
-static void on_live_back(void *arg)
+static void on_live_joined(void *arg, struct str ticket)
 {
 	struct child *child = arg;
 
-	notices_again(child->push.notices);
+	notices_joined(child->push.notices, ticket);
 }
 
 static void on_live_user(void *arg, struct str user, struct str payload)
@@ -388,7 +388,7 @@ static int make_live(struct child *child)
 		.ops = {.ticket = on_live_ticket,
 			.user = on_live_user,
 			.system = on_live_system,
-			.back = on_live_back,
+			.joined = on_live_joined,
 			.arg = child},
 	};
 	const struct inbox_ops inbox_ops = {

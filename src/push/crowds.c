@@ -21,6 +21,7 @@ struct cell {
 	struct person *person;
 	struct crowd *crowd;
 	unsigned parts; /* enum crowds_part */
+	bool is_stale;	/* crowds_set_lookers(): is it still so? */
 };
 
 TAILQ_HEAD(cell_list, cell);
@@ -175,19 +176,6 @@ void crowds_remove(struct crowds *crowds, struct hub *hub, struct str user, enum
 		take_part(crowds, cell, part);
 }
 
-void crowds_forget_lookers(struct crowds *crowds, struct hub *hub)
-{
-	struct crowd *crowd = hub_keep(hub)->crowd;
-	struct cell *cell, *next;
-
-	if (crowd == NULL)
-		return;
-	for (cell = TAILQ_FIRST(&crowd->cells); cell != NULL; cell = next) {
-		next = TAILQ_NEXT(cell, of_crowd);
-		take_part(crowds, cell, CROWDS_LOOKING);
-	}
-}
-
 void crowds_forget(struct crowds *crowds, struct hub *hub)
 {
 	struct crowd *crowd = hub_keep(hub)->crowd;
@@ -199,6 +187,28 @@ void crowds_forget(struct crowds *crowds, struct hub *hub)
 		drop_cell(crowds, cell);
 	hub_keep(hub)->crowd = NULL;
 	free(crowd);
+}
+
+char *crowds_lookers_json(const struct hub *hub)
+{
+	const struct crowd *crowd = hub_keep((struct hub *)hub)->crowd;
+	const struct cell *cell;
+	struct buf text = BUF_INIT;
+	struct json_write json;
+	char *copy = NULL;
+
+	json_write_init(&json, &text);
+	json_write_open_array(&json);
+	for (cell = crowd == NULL ? NULL : TAILQ_FIRST(&crowd->cells); cell != NULL;
+	     cell = TAILQ_NEXT(cell, of_crowd)) {
+		if ((cell->parts & CROWDS_LOOKING) != 0)
+			json_write_str(&json, (struct str){cell->person->id, cell->person->id_len});
+	}
+	json_write_close(&json);
+	if (json_write_finish(&json) == 0)
+		copy = str_dup(buf_str(&text));
+	buf_deinit(&text);
+	return copy;
 }
 
 size_t crowds_count(const struct hub *hub)
@@ -250,6 +260,35 @@ void crowds_here(struct crowds *crowds, struct hub *hub, struct str user,
 		crowds_add(crowds, hub, user, CROWDS_LOOKING);
 	hub_notice(hub, frame, frame);
 	frame_unref(frame);
+}
+
+/* Those who were known to look and are not among the users are marked, then told to have gone. */
+void crowds_set_lookers(struct crowds *crowds, struct hub *hub, const struct str *users, size_t n)
+{
+	struct crowd *crowd = hub_keep(hub)->crowd;
+	struct cell *cell, *next;
+
+	if (crowd != NULL) {
+		TAILQ_FOREACH(cell, &crowd->cells, of_crowd)
+			cell->is_stale = (cell->parts & CROWDS_LOOKING) != 0;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct person *person = find_person(crowds, users[i]);
+
+		cell = person == NULL ? NULL : find_cell(person, hub);
+		if (cell != NULL && (cell->parts & CROWDS_LOOKING) != 0)
+			cell->is_stale = false;
+		else
+			crowds_here(crowds, hub, users[i], PRESENCE_ONLINE);
+	}
+	crowd = hub_keep(hub)->crowd;
+	for (cell = crowd == NULL ? NULL : TAILQ_FIRST(&crowd->cells); cell != NULL; cell = next) {
+		next = TAILQ_NEXT(cell, of_crowd);
+		if (cell->is_stale)
+			crowds_here(crowds, hub,
+				    (struct str){cell->person->id, cell->person->id_len},
+				    PRESENCE_OFFLINE);
+	}
 }
 
 void crowds_presence(struct crowds *crowds, struct str user, const struct presence_state *state)

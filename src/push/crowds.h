@@ -28,8 +28,11 @@ void crowds_free(struct crowds *crowds);
 void crowds_add(struct crowds *crowds, struct hub *hub, struct str user, enum crowds_part part);
 void crowds_remove(struct crowds *crowds, struct hub *hub, struct str user, enum crowds_part part);
 
-/* Nobody is known to look at it: what follows will say who does. */
-void crowds_forget_lookers(struct crowds *crowds, struct hub *hub);
+/*
+ * These n users, and nobody else, look at the hub's ticket. Listeners are told what that changes, so that
+ * it does not matter what they, or this process, have missed.
+ */
+void crowds_set_lookers(struct crowds *crowds, struct hub *hub, const struct str *users, size_t n);
 
 /* The hub goes. */
 void crowds_forget(struct crowds *crowds, struct hub *hub);
@@ -43,6 +46,9 @@ void crowds_here(struct crowds *crowds, struct hub *hub, struct str user,
 
 /* It was said that a user's status is another one now; seen_ms is 0 where there is none to tell. */
 void crowds_presence(struct crowds *crowds, struct str user, const struct presence_state *state);
+
+/* Who is known to look at the hub's ticket: a JSON array of user ids, to be freed. NULL when out of memory. */
+char *crowds_lookers_json(const struct hub *hub);
 
 /* How many of the ticket's people are known. */
 size_t crowds_count(const struct hub *hub);

@@ -33,7 +33,7 @@ static void ticket_forget(struct facts_ticket *ticket)
 {
 	free(ticket->read);
 	free(ticket->typing);
-	free(ticket->present);
+	free(ticket->lookers);
 	free(ticket->typists);
 	*ticket = (struct facts_ticket){.ticket = ticket->ticket, .key = ticket->key, .unread = -1};
 }
@@ -211,20 +211,17 @@ static char *typing_json(const struct people_typist *typists, int n)
 	return json_done(&json, &text);
 }
 
-static char *present_json(const redisReply *reply, int64_t now_ms)
+static void take_lookers(struct facts_ticket *ticket, const redisReply *reply, int64_t now_ms)
 {
 	struct str users[PRESENCE_LOOKING_MAX];
 	int n = presence_parse_looking(reply, now_ms, users);
-	struct buf text = BUF_INIT;
-	struct json_write json;
 
-	if (n < 0)
-		return NULL;
-	json_write_init(&json, &text);
-	json_write_open_array(&json);
-	for (int i = 0; i < n; i++)
-		json_write_str(&json, users[i]);
-	return json_done(&json, &text);
+	ticket->lookers = n >= 0 ? calloc((size_t)n + 1, sizeof(*ticket->lookers)) : NULL;
+	for (int i = 0; ticket->lookers != NULL && i < n; i++) {
+		if (ids_is_user(users[i]))
+			snprintf(ticket->lookers[ticket->n_lookers++], sizeof(*ticket->lookers),
+				 "%.*s", STR_ARG(users[i]));
+	}
 }
 
 /* Copies, so that the hub can tell of their end. What cannot be kept is only told by its time-out. */
@@ -306,7 +303,7 @@ static void take_window(struct facts *facts, struct facts_ticket *ticket,
 	ticket->redis_now_ms = window.now_ms;
 	ticket->has_window = window.has_stream;
 	take_typists(ticket, replies + AT_TYPISTS);
-	ticket->present = present_json(replies[AT_LOOKING], window.now_ms);
+	take_lookers(ticket, replies[AT_LOOKING], window.now_ms);
 	if (!window.has_stream || facts->has_record)
 		return;
 	ticket->membership = access_from_window(

@@ -40,7 +40,8 @@ struct facts_ticket {
 	/* JSON for the event hello; NULL: not known. */
 	char *read;
 	char *typing;
-	char *present;
+	char (*lookers)[IDS_USER_MAX + 1]; /* who looked at the ticket; NULL: not known */
+	size_t n_lookers;
 	struct facts_typist *typists; /* whom `typing` names */
 	size_t n_typists;
 };

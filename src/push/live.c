@@ -40,16 +40,50 @@ struct live {
 
 /* ---- what is said ---- */
 
+static struct channel *find_channel(const struct live *live, struct str name)
+{
+	struct channel *channel;
+
+	HASH_FIND(hh, live->channels, name.p, name.n, channel);
+	return channel;
+}
+
+/* Not the channel's own text, which goes if it is left. */
+static struct str id_of(const struct channel *channel, struct str name)
+{
+	return (struct str){name.p + name.n - channel->id_len, channel->id_len};
+}
+
+/* The answer to SUBSCRIBE: ["subscribe", channel, count]. */
+static void look_joined(struct live *live, const redisReply *reply)
+{
+	const struct channel *channel;
+	struct str name;
+
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3 ||
+	    reply->element[0]->type != REDIS_REPLY_STRING ||
+	    reply->element[1]->type != REDIS_REPLY_STRING ||
+	    strcmp(reply->element[0]->str, "subscribe") != 0)
+		return;
+	name = (struct str){reply->element[1]->str, reply->element[1]->len};
+	channel = find_channel(live, name);
+	if (channel != NULL && channel->kind == REDIS_CHANNEL_LIVE && live->ops.joined != NULL)
+		live->ops.joined(live->ops.arg, id_of(channel, name));
+}
+
 static void on_answer(void *arg, enum err err, redisReply **replies, size_t n)
 {
 	struct live *live = arg;
 
-	if (err != ERR_NONE || n == 0 || live->is_refusal_logged ||
-	    hot_trouble(replies[0]) == HOT_TROUBLE_NONE)
+	if (err != ERR_NONE || n == 0)
 		return;
-	live->is_refusal_logged = true;
-	log_warn(NULL, "could not follow a channel",
-		 LOG_STR("reason", hot_trouble_text(hot_trouble(replies[0]))));
+	if (hot_trouble(replies[0]) == HOT_TROUBLE_NONE) {
+		look_joined(live, replies[0]);
+	} else if (!live->is_refusal_logged) {
+		live->is_refusal_logged = true;
+		log_warn(NULL, "could not follow a channel",
+			 LOG_STR("reason", hot_trouble_text(hot_trouble(replies[0]))));
+	}
 }
 
 static struct redis_async_call *say(struct live *live, const char *command, const char *channel,
@@ -107,29 +141,22 @@ static void on_state(void *arg, bool is_up, const char *reason)
 	struct channel *channel;
 
 	(void)reason; /* the shared connection says it once for all */
-	if (!is_up) {
-		if (live->ops.lost != NULL)
-			live->ops.lost(live->ops.arg);
+	if (!is_up)
 		return;
-	}
 	live->is_refusal_logged = false;
 	for (channel = live->channels; channel != NULL; channel = channel->hh.next)
 		channel_say(live, "SUBSCRIBE", channel);
-	if (live->ops.back != NULL)
-		live->ops.back(live->ops.arg);
 }
 
 static void on_message(void *arg, struct str name, struct str payload)
 {
 	struct live *live = arg;
-	struct channel *channel;
+	struct channel *channel = find_channel(live, name);
 	struct str id;
 
-	HASH_FIND(hh, live->channels, name.p, name.n, channel);
 	if (channel == NULL)
 		return; /* was on its way when it was left */
-	/* Not the channel's own text, which goes if it is left now. */
-	id = (struct str){name.p + name.n - channel->id_len, channel->id_len};
+	id = id_of(channel, name);
 	switch (channel->kind) {
 	case REDIS_CHANNEL_LIVE:
 		if (live->ops.ticket != NULL)
@@ -154,7 +181,7 @@ static int live_follow(struct live *live, enum redis_channel_kind kind, struct s
 	struct channel *channel;
 
 	redis_keys_channel(live->prefix, kind, id, &key);
-	HASH_FIND(hh, live->channels, key.name.p, key.name.n, channel);
+	channel = find_channel(live, key.name);
 	if (channel != NULL) {
 		channel->followers++;
 		return 0;
@@ -177,7 +204,7 @@ static void live_unfollow(struct live *live, enum redis_channel_kind kind, struc
 	struct channel *channel;
 
 	redis_keys_channel(live->prefix, kind, id, &key);
-	HASH_FIND(hh, live->channels, key.name.p, key.name.n, channel);
+	channel = find_channel(live, key.name);
 	if (channel == NULL || --channel->followers > 0)
 		return;
 	channel_say(live, "UNSUBSCRIBE", channel);

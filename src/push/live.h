@@ -27,9 +27,12 @@ struct live_ops {
 	void (*user)(void *arg, struct str user, struct str payload);
 	void (*system)(void *arg, struct str payload);
 
-	/* What was published between `lost` and `back` is gone. `back` is the first time, too. */
-	void (*lost)(void *arg);
-	void (*back)(void *arg);
+	/*
+	 * Whatever is published for the ticket from now on is heard; what was before can be asked for
+	 * without missing anything between. Each time that it is subscribed to: after a connection was lost,
+	 * too.
+	 */
+	void (*joined)(void *arg, struct str ticket);
 	void *arg;
 };
 

@@ -21,6 +21,7 @@ struct roll {
 	TAILQ_ENTRY(roll) entry;
 	struct hub *hub;
 	bool is_waiting;
+	bool is_done;
 };
 
 TAILQ_HEAD(roll_list, roll);
@@ -52,8 +53,10 @@ static void settle(struct muster *muster, bool is_done)
 {
 	const struct timeval wait = {RETRY_MS / 1000, RETRY_MS % 1000 * 1000};
 
-	if (muster->asked != NULL && is_done)
+	if (muster->asked != NULL && is_done) {
 		move(muster, muster->asked, false);
+		muster->asked->is_done = true;
+	}
 	muster->asked = NULL;
 	if (is_done)
 		muster_next(muster);
@@ -98,8 +101,8 @@ static void take_lookers(struct muster *muster, redisReply *const *replies)
 
 	if (users != NULL && hot_parse_time(replies[REPLY_TIME], &now_ms) == 0)
 		n = presence_parse_looking(replies[REPLY_LOOKING], now_ms, users);
-	for (int i = 0; i < n; i++)
-		crowds_add(muster->crowds, muster->asked->hub, users[i], CROWDS_LOOKING);
+	if (n >= 0)
+		crowds_set_lookers(muster->crowds, muster->asked->hub, users, (size_t)n);
 	free(users);
 }
 
@@ -155,7 +158,6 @@ static void muster_next(struct muster *muster)
 		n = hot_put_time(&commands);
 		n += presence_put_looking(&commands, keys, ticket);
 		n += upkeep_put_people(&commands, keys, ticket);
-		crowds_forget_lookers(muster->crowds, roll->hub);
 		muster->redis_call =
 			stores_ask_redis(muster->stores, &commands, n, on_redis, muster);
 		buf_deinit(&commands);
@@ -178,10 +180,8 @@ int muster_hub(struct muster *muster, struct hub *hub)
 	if (roll == NULL)
 		return -1;
 	roll->hub = hub;
-	roll->is_waiting = true;
-	TAILQ_INSERT_TAIL(&muster->waiting, roll, entry);
+	TAILQ_INSERT_TAIL(&muster->done, roll, entry);
 	hub_keep(hub)->roll = roll;
-	muster_next(muster);
 	return 0;
 }
 
@@ -198,12 +198,19 @@ void muster_forget(struct muster *muster, struct hub *hub)
 	free(roll);
 }
 
-void muster_again(struct muster *muster)
+bool muster_is_done(const struct hub *hub)
 {
-	struct roll *roll;
+	const struct roll *roll = hub_keep((struct hub *)hub)->roll;
 
-	while ((roll = TAILQ_FIRST(&muster->done)) != NULL)
-		move(muster, roll, true);
+	return roll != NULL && roll->is_done;
+}
+
+void muster_joined(struct muster *muster, struct hub *hub)
+{
+	struct roll *roll = hub_keep(hub)->roll;
+
+	move(muster, roll, true);
+	roll->is_done = false;
 	muster_next(muster);
 }
 

@@ -7,6 +7,8 @@
 #ifndef BELLHOP_PUSH_MUSTER_H
 #define BELLHOP_PUSH_MUSTER_H
 
+#include <stdbool.h>
+
 struct crowds;
 struct event_base;
 struct hub;
@@ -18,11 +20,14 @@ struct stores;
 struct muster *muster_new(struct event_base *base, struct stores *stores, struct crowds *crowds);
 void muster_free(struct muster *muster);
 
-/* A hub was made; it goes. */
+/* A hub was made; it goes. -1 when out of memory. */
 int muster_hub(struct muster *muster, struct hub *hub);
 void muster_forget(struct muster *muster, struct hub *hub);
 
-/* What was published may have been missed: asks for all again. */
-void muster_again(struct muster *muster);
+/* Has what was asked for since then been answered? From then on the crowd knows who looks. */
+bool muster_is_done(const struct hub *hub);
+
+/* What is published for the hub's ticket is heard from now on: asks for what was before. */
+void muster_joined(struct muster *muster, struct hub *hub);
 
 #endif

@@ -121,9 +121,12 @@ void notices_system(struct notices *notices, struct str payload)
 	payload_deinit(&said);
 }
 
-void notices_again(struct notices *notices)
+void notices_joined(struct notices *notices, struct str ticket)
 {
-	muster_again(notices->muster);
+	struct hub *hub = hubs_find(notices->push->hubs, ticket);
+
+	if (hub != NULL)
+		muster_joined(notices->muster, hub);
 }
 
 int notices_hub_made(struct notices *notices, struct hub *hub)
@@ -148,4 +151,9 @@ void notices_hub_gone(struct notices *notices, struct hub *hub)
 struct typing *notices_typing(struct notices *notices)
 {
 	return notices->typing;
+}
+
+struct crowds *notices_crowds(struct notices *notices)
+{
+	return notices->crowds;
 }

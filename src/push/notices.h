@@ -24,8 +24,8 @@ void notices_ticket(struct notices *notices, struct str ticket, struct str paylo
 /* What has come on the channel of all. */
 void notices_system(struct notices *notices, struct str payload);
 
-/* What was published lately may have been missed. */
-void notices_again(struct notices *notices);
+/* The channel of a ticket is heard from now on. */
+void notices_joined(struct notices *notices, struct str ticket);
 
 /* A hub was made (-1 when out of memory), has taken an event, goes. */
 int notices_hub_made(struct notices *notices, struct hub *hub);
@@ -36,5 +36,6 @@ void notices_hub_gone(struct notices *notices, struct hub *hub);
 void notices_count_odd(struct notices *notices);
 
 struct typing *notices_typing(struct notices *notices);
+struct crowds *notices_crowds(struct notices *notices);
 
 #endif

@@ -13,8 +13,10 @@
 #include "chat/access.h"
 #include "push/answer.h"
 #include "push/begin.h"
+#include "push/crowds.h"
 #include "push/facts.h"
 #include "push/hubs.h"
+#include "push/muster.h"
 #include "push/notices.h"
 #include "push/out_poll.h"
 #include "push/out_sse.h"
@@ -230,13 +232,31 @@ static enum hub_member opening_look(const struct opening *opening, const struct 
 	return hub_look_for(hub, opening->who.user_id, ticket->last);
 }
 
+/*
+ * Who looks at the ticket may have changed since the stores were asked, and that was told to those who
+ * had joined by then. So whoever joins now is told what the hub knows. As long as the hub itself waits for
+ * an answer it learns from this one, and the difference will be told to all. NULL: nobody knows.
+ */
+static char *opening_lookers(const struct opening *opening, const struct facts_ticket *ticket,
+			     struct hub *hub)
+{
+	struct crowds *crowds = notices_crowds(opening->all->opts.push->notices);
+
+	if (ticket->lookers == NULL)
+		return NULL;
+	for (size_t i = 0; !muster_is_done(hub) && i < ticket->n_lookers; i++)
+		crowds_add(crowds, hub, str_of(ticket->lookers[i]), CROWDS_LOOKING);
+	return crowds_lookers_json(hub);
+}
+
 /* What a subscriber is made of, ticket by ticket. */
 struct plan {
 	struct seat_start starts[CURSOR_PLACES_MAX];
 	struct out_ticket tickets[CURSOR_PLACES_MAX];
 	struct cursor_place places[CURSOR_PLACES_MAX]; /* for the cursor of hello */
 	struct str refused[CURSOR_PLACES_MAX];
-	struct begin_place place; /* of the last ticket */
+	char *present[CURSOR_PLACES_MAX]; /* for hello */
+	struct begin_place place;	  /* of the last ticket */
 	size_t n, n_refused;
 	int64_t epoch;
 	enum mode mode;
@@ -257,6 +277,7 @@ static void plan_ticket(struct plan *plan, const struct opening *opening,
 	struct begin_place *place = &plan->place;
 	struct begin begin;
 
+	plan->present[plan->n] = opening_lookers(opening, ticket, hub);
 	begin_of(&opening->wish, ticket->key, &begin);
 	begin_place(&begin, &now, ticket->first.seq > 0 ? &ticket->first : NULL, place);
 	plan->starts[plan->n] = (struct seat_start){
@@ -274,7 +295,7 @@ static void plan_ticket(struct plan *plan, const struct opening *opening,
 		.unread = ticket->unread,
 		.read = str_of(ticket->read),
 		.typing = str_of(ticket->typing),
-		.present = str_of(ticket->present),
+		.present = str_of(plan->present[plan->n]),
 	};
 	plan->places[plan->n] =
 		(struct cursor_place){ticket->key, place->is_void ? CURSOR_VOID : place->hello.seq};
@@ -282,6 +303,13 @@ static void plan_ticket(struct plan *plan, const struct opening *opening,
 		plan->mode = mode;
 	plan->epoch = ticket->epoch;
 	plan->n++;
+}
+
+static void plan_free(struct plan *plan)
+{
+	for (size_t i = 0; plan != NULL && i < plan->n; i++)
+		free(plan->present[i]);
+	free(plan);
 }
 
 /* 0, or -1 where it cannot be served for now. */
@@ -368,7 +396,7 @@ static void opening_begin(struct opening *opening)
 		opening_free(opening);
 	else
 		opening_bye(opening, "unavailable");
-	free(plan);
+	plan_free(plan);
 }
 
 /* ---- the facts ---- */

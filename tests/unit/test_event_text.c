@@ -55,7 +55,7 @@ static void other_events(void **state)
 	       "\"at\":\"2026-11-20T15:04:06.000Z\"}",
 	       "2026-11-20 15:04:06  7  a added u as agent\n");
 	expect("participant",
-	       "{\"user_id\":\"u\",\"removed\":true,\"by\":null,\"event_seq\":8,"
+	       "{\"user_id\":\"u\",\"role\":\"removed\",\"removed\":true,\"by\":null,\"event_seq\":8,"
 	       "\"at\":\"2026-11-20T15:04:06.000Z\"}",
 	       "2026-11-20 15:04:06  8  somebody removed u\n");
 	expect("ticket",

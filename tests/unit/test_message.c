@@ -126,9 +126,10 @@ static void test_changes_of_ticket_and_people(void **state)
 		    "{\"ticket_id\":\"T-17\",\"user_id\":\"ann\",\"role\":\"agent\",\"by\":\"bob\","
 		    "\"at\":\"2026-11-20T15:04:05.123Z\",\"event_seq\":3,\"prev\":2}");
 	event.detail = STR("{\"user_id\":\"ann\",\"role\":\"removed\"}");
-	expect_json(&event, MESSAGE_FOR_STAFF, true,
-		    "{\"ticket_id\":\"T-17\",\"user_id\":\"ann\",\"removed\":true,\"by\":\"bob\","
-		    "\"at\":\"2026-11-20T15:04:05.123Z\",\"event_seq\":3,\"prev\":2}");
+	expect_json(
+		&event, MESSAGE_FOR_STAFF, true,
+		"{\"ticket_id\":\"T-17\",\"user_id\":\"ann\",\"role\":\"removed\",\"removed\":true,\"by\":\"bob\","
+		"\"at\":\"2026-11-20T15:04:05.123Z\",\"event_seq\":3,\"prev\":2}");
 	event.kind = EVENT_TICKET;
 	event.detail = STR("{\"status\":\"closed\",\"title\":null}");
 	expect_json(&event, MESSAGE_FOR_STAFF, true,

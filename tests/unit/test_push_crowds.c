@@ -132,14 +132,37 @@ static void test_both_at_once(void **state)
 	crowds_add(f->crowds, f->one, STR("ann"), CROWDS_LOOKING);
 	crowds_add(f->crowds, f->one, STR("bob"), CROWDS_LOOKING);
 	assert_int_equal(crowds_count(f->one), 2);
-	crowds_forget_lookers(f->crowds, f->one);
+	crowds_set_lookers(f->crowds, f->one, NULL, 0);
 	assert_int_equal(crowds_count(f->one), 1);
+	assert_int_equal(f->at_one.notices, 2);
+	f->at_one.notices = 0;
 	tell(f, "ann", PRESENCE_ONLINE, 0);
 	assert_int_equal(f->at_one.notices, 1);
 	crowds_remove(f->crowds, f->one, STR("ann"), CROWDS_PARTICIPANT);
 	crowds_remove(f->crowds, f->one, STR("ann"), CROWDS_PARTICIPANT);
 	tell(f, "ann", PRESENCE_OFFLINE, 0);
 	assert_int_equal(f->at_one.notices, 1);
+}
+
+/* What was missed is told, and nothing else. */
+static void test_lookers_are_put_right(void **state)
+{
+	static const struct str now[] = {STR("bob"), STR("cat")};
+	struct fixture *f = *state;
+
+	crowds_here(f->crowds, f->one, STR("ann"), PRESENCE_ONLINE);
+	crowds_here(f->crowds, f->one, STR("bob"), PRESENCE_ONLINE);
+	f->at_one.notices = 0;
+	crowds_set_lookers(f->crowds, f->one, now, 2);
+	assert_int_equal(f->at_one.notices, 2);
+	assert_string_equal(
+		f->at_one.last,
+		"{\"user_id\":\"ann\",\"status\":\"offline\",\"last_seen\":null,\"ticket_id\":\"T-1\"}");
+	assert_int_equal(crowds_count(f->one), 2);
+	crowds_set_lookers(f->crowds, f->one, now, 2);
+	assert_int_equal(f->at_one.notices, 2);
+	crowds_set_lookers(f->crowds, f->two, NULL, 0);
+	assert_int_equal(f->at_two.notices, 0);
 }
 
 static void test_events_say_who_belongs(void **state)
@@ -198,6 +221,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_those_of_the_ticket_alone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_looking_comes_and_goes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_both_at_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_lookers_are_put_right, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_events_say_who_belongs, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_system_message_adds_nobody, set_up,
 						tear_down),
