@@ -119,10 +119,10 @@ static void write_change_members(struct json_write *j, const struct ticket_event
 	if (event->kind == EVENT_PARTICIPANT) {
 		role = detail_str(detail, "role");
 		json_write_member_str(j, "user_id", detail_str(detail, "user_id"));
+		/* The contract can be read either way: as a member `removed`, or as a role of that name. */
+		json_write_member_str(j, "role", role);
 		if (str_eq_c(role, "removed"))
 			json_write_member_bool(j, "removed", true);
-		else
-			json_write_member_str(j, "role", role);
 	} else {
 		json_write_member_str(j, "status", detail_str(detail, "status"));
 		json_write_member_str(j, "title", detail_str(detail, "title"));

@@ -95,12 +95,13 @@ static void put_deleted(struct buf *out, const struct json_read_value *message)
 static void put_participant(struct buf *out, const struct json_read_value *event)
 {
 	struct str role = json_get_str(event, "role");
+	bool is_removed = str_eq_c(role, "removed");
 
 	put_head(out, event, "at");
 	put_word(out, json_get_str(event, "by"), "somebody");
-	buf_puts(out, role.p != NULL ? " added " : " removed ");
+	buf_puts(out, is_removed ? " removed " : " added ");
 	put_word(out, json_get_str(event, "user_id"), "?");
-	if (role.p != NULL) {
+	if (role.p != NULL && !is_removed) {
 		buf_puts(out, " as ");
 		escape_text(out, role, NULL);
 	}

@@ -122,7 +122,7 @@ def test_only_changes_make_events(site, ticket):
     assert told == [
         ("bob", "agent", None),
         ("bob", "requester", None),
-        ("bob", None, True),
+        ("bob", "removed", True),
         ("bob", "requester", None),
     ]
 
