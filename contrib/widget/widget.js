@@ -4,7 +4,7 @@
 //
 // Each side first reads the history, then opens an EventSource at the history's cursor, so nothing
 // falls between the two. What is sent carries a client_msg_id and is retried with the same one, so
-// it arrives once however often the network fails. Texts go into the page as text, never as HTML.
+// it arrives once however often the network fails. Typing, read marks and who is here come by the same stream. Texts go into the page as text, never as HTML.
 //
 // On this page alone, the stream's address says who listens (?as=): EventSource cannot send the
 // token, and two people share one page's cookies. A page of your own has one user and the session
@@ -14,6 +14,8 @@ const RETRY_FIRST_MS = 1000;
 const RETRY_LONGEST_MS = 15000;
 const PAGE_MESSAGES = 50;
 const NEAR_END_PX = 80;
+const TYPING_AGAIN_MS = 4000; // it expires after 8 seconds
+const READ_AFTER_MS = 300;
 
 const timeFormat = new Intl.DateTimeFormat(undefined, {hour: "2-digit", minute: "2-digit"});
 const fullTimeFormat = new Intl.DateTimeFormat(undefined, {dateStyle: "medium", timeStyle: "medium"});
@@ -56,7 +58,13 @@ class Ticket {
 		});
 		if (!response.ok)
 			throw new Refusal(response, await response.json().catch(() => ({})));
-		return response.json();
+		return response.status === 204 ? null : response.json();
+	}
+
+	/** For what may be lost: typing, read marks. The next one makes up for it. */
+	say(method, path, body) {
+		const headers = {"Content-Type": "application/json"};
+		this.call(path, {method, headers, body: JSON.stringify(body)}).catch(() => {});
 	}
 
 	history(before) {
@@ -90,11 +98,25 @@ class MessageList {
 		this.template = document.getElementById("message");
 		this.shown = new Map();   // seq → {item, message}
 		this.pending = new Map(); // client_msg_id → item
+		this.readByOthers = 0;    // the newest seq that somebody else has read up to
 		this.newer.addEventListener("click", () => this.toEnd());
 		this.scroll.addEventListener("scroll", () => {
 			if (this.isAtEnd())
 				this.newer.hidden = true;
 		});
+	}
+
+	newest() {
+		return Math.max(0, ...this.shown.keys());
+	}
+
+	/** Somebody else has read up to there. */
+	markRead(seq) {
+		if (seq <= this.readByOthers)
+			return;
+		this.readByOthers = seq;
+		for (const {item, message} of this.shown.values())
+			this.fillFacts(item, message);
 	}
 
 	isAtEnd() {
@@ -173,9 +195,15 @@ class MessageList {
 		time.dateTime = message.sent_at;
 		time.textContent = timeFormat.format(sent);
 		time.title = fullTimeFormat.format(sent);
-		const facts = [message.edited_at && !deleted ? "edited" : "", mine ? "✓ delivered" : ""];
-		item.querySelector(".delivery").textContent = facts.filter(Boolean).join(" · ");
+		this.fillFacts(item, message);
 		item.querySelector(".again").hidden = true;
+	}
+
+	fillFacts(item, message) {
+		const mine = message.sender_id === this.person.id;
+		const delivery = message.seq <= this.readByOthers ? "✓✓ read" : "✓ delivered";
+		const facts = [message.edited_at && !message.deleted_at ? "edited" : "", mine ? delivery : ""];
+		item.querySelector(".delivery").textContent = facts.filter(Boolean).join(" · ");
 	}
 
 	/** Shows a message that is on its way. */
@@ -223,6 +251,60 @@ class MessageList {
 	}
 }
 
+/** Who else is here, and who is typing. */
+class Others {
+	constructor(pane, person) {
+		this.person = person;
+		this.typingLine = pane.querySelector(".typing");
+		this.presentLine = pane.querySelector(".present");
+		this.typists = new Map(); // user → {name, timer}
+		this.present = new Set();
+	}
+
+	/** As `hello` tells it; null is not known. */
+	begin({typing, present}) {
+		for (const user of [...this.typists.keys()])
+			this.stop(user);
+		for (const typist of typing ?? [])
+			this.start(typist);
+		this.present = new Set(present ?? []);
+		this.show();
+	}
+
+	start({user_id, name, expires_in_ms}) {
+		if (user_id === this.person.id)
+			return;
+		clearTimeout(this.typists.get(user_id)?.timer);
+		const timer = setTimeout(() => this.stop(user_id), expires_in_ms);
+		this.typists.set(user_id, {name: name || user_id, timer});
+		this.show();
+	}
+
+	stop(user) {
+		clearTimeout(this.typists.get(user)?.timer);
+		this.typists.delete(user);
+		this.show();
+	}
+
+	/** An event `presence` that names a ticket says who looks at it. */
+	look({user_id, status, ticket_id}) {
+		if (!ticket_id)
+			return;
+		if (status === "offline")
+			this.present.delete(user_id);
+		else
+			this.present.add(user_id);
+		this.show();
+	}
+
+	show() {
+		const names = Array.from(this.typists.values(), ({name}) => name);
+		this.typingLine.textContent = names.length ? `${names.join(", ")} ${names.length > 1 ? "are" : "is"} typing…` : "";
+		const others = [...this.present].filter((user) => user !== this.person.id);
+		this.presentLine.textContent = others.length ? `${others.join(", ")} also here` : "";
+	}
+}
+
 /** One person's side of the page. */
 class Pane {
 	constructor(root, settings, person) {
@@ -230,6 +312,10 @@ class Pane {
 		this.person = person;
 		this.ticket = new Ticket(settings, person);
 		this.list = new MessageList(root, person, (message) => this.deliver(message));
+		this.others = new Others(root, person);
+		this.readSeq = 0;
+		this.list.scroll.addEventListener("scroll", () => this.noteRead());
+		document.addEventListener("visibilitychange", () => this.noteRead());
 		this.earlier = root.querySelector(".earlier");
 		this.queue = Promise.resolve();
 		this.earlier.addEventListener("click", () => this.loadEarlier());
@@ -274,10 +360,52 @@ class Pane {
 				return;
 			this.submit(text.value, note.checked ? "note" : "text");
 			text.value = "";
+			this.saidTypingAt = 0; // the message has ended it
 			update();
 			text.focus();
 		});
+		text.addEventListener("input", () => this.noteTyping(text.value !== ""));
 		update();
+	}
+
+	/** Told again while it goes on, and once when it ends. */
+	noteTyping(isTyping) {
+		const now = performance.now();
+		if (isTyping ? now - (this.saidTypingAt || -TYPING_AGAIN_MS) < TYPING_AGAIN_MS : !this.saidTypingAt)
+			return;
+		this.saidTypingAt = isTyping ? now : 0;
+		this.ticket.say("POST", "/typing", {typing: isTyping});
+	}
+
+	/** What was at the end of a visible page for a moment is read. */
+	noteRead() {
+		clearTimeout(this.readTimer);
+		this.readTimer = setTimeout(() => {
+			const newest = this.list.newest();
+			if (document.hidden || !this.list.isAtEnd() || newest <= this.readSeq)
+				return;
+			this.readSeq = newest;
+			this.ticket.say("PUT", "/read", {seq: newest});
+		}, READ_AFTER_MS);
+	}
+
+	show(message) {
+		this.list.put(message);
+		this.others.stop(message.sender_id);
+		this.noteRead();
+	}
+
+	/** What `hello` says of this ticket. */
+	begin({read, typing, present}) {
+		this.others.begin({typing, present});
+		for (const [user, seq] of Object.entries(read))
+			this.noteOther(user, seq);
+		this.noteRead();
+	}
+
+	noteOther(user, seq) {
+		if (user !== this.person.id)
+			this.list.markRead(seq);
 	}
 
 	setState(state, text) {
@@ -348,13 +476,18 @@ class Pane {
 				source.close();
 				done(opened);
 			};
-			on("hello", ({mode}) => {
+			on("hello", ({mode, tickets}) => {
 				opened = true;
 				this.setMode(mode);
+				Object.values(tickets).forEach((ticket) => this.begin(ticket));
 			});
-			on("message", (message) => this.list.put(message));
+			on("message", (message) => this.show(message));
 			on("message-edited", (message) => this.list.put(message));
 			on("message-deleted", (message) => this.list.put(message));
+			on("message-read", ({user_id, seq}) => this.noteOther(user_id, seq));
+			on("typing-start", (typist) => this.others.start(typist));
+			on("typing-stop", ({user_id}) => this.others.stop(user_id));
+			on("presence", (person) => this.others.look(person));
 			on("mode", ({mode}) => this.setMode(mode));
 			on("gap", finish);
 			on("revoked", () => this.setState("away", "no longer on this ticket"));

@@ -26,7 +26,7 @@ async function theTwoSeeEachOther(page) {
 	await bubble(page, "bob", `hello ${mark}`).waitFor();
 	await write(page, "bob", `good morning ${mark}`);
 	await bubble(page, "alice", `good morning ${mark}`).waitFor();
-	await bubble(page, "alice", `hello ${mark}`).getByText("✓ delivered").waitFor();
+	await bubble(page, "alice", `hello ${mark}`).getByText(/✓/).waitFor();
 	assert.equal(await bubble(page, "alice", `hello ${mark}`).count(), 1);
 	assert.equal(await bubble(page, "bob", `hello ${mark}`).count(), 1);
 }
@@ -49,6 +49,23 @@ async function aNoteIsForStaff(page) {
 	assert.equal(await bubble(page, "bob", `between us ${mark}`).count(), 0);
 }
 
+async function whatTheOtherDoesIsSeen(page) {
+	await page.locator(`${pane("alice")} .present`, {hasText: "bob"}).waitFor();
+	await page.locator(`${pane("bob")} .present`, {hasText: "alice"}).waitFor();
+	await write(page, "alice", `have you read it ${mark}`);
+	await bubble(page, "alice", `have you read it ${mark}`).getByText("✓✓ read").waitFor();
+	await page.locator(`${pane("bob")} .text`).pressSequentially("let me");
+	await page.locator(`${pane("alice")} .typing`, {hasText: "typing"}).waitFor();
+	assert.equal(await page.locator(`${pane("bob")} .typing`).textContent(), "");
+	await page.fill(`${pane("bob")} .text`, "");
+	await page.locator(`${pane("alice")} .typing:empty`).waitFor({state: "attached"});
+	await page.locator(`${pane("bob")} .text`).pressSequentially("let me think");
+	await page.locator(`${pane("alice")} .typing`, {hasText: "typing"}).waitFor();
+	await page.press(`${pane("bob")} .text`, "Enter");
+	await bubble(page, "alice", "let me think").first().waitFor();
+	await page.locator(`${pane("alice")} .typing:empty`).waitFor({state: "attached"});
+}
+
 async function historyComesBack(page) {
 	await page.reload();
 	await live(page);
@@ -68,7 +85,7 @@ async function aLostAnswerIsNoSecondMessage(page) {
 	});
 	await write(page, "bob", `once ${mark}`);
 	await bubble(page, "alice", `once ${mark}`).waitFor();
-	await bubble(page, "bob", `once ${mark}`).getByText("✓ delivered").waitFor();
+	await bubble(page, "bob", `once ${mark}`).getByText(/✓/).waitFor();
 	await page.unroute("**/messages");
 	await write(page, "bob", `after ${mark}`);
 	await bubble(page, "alice", `after ${mark}`).waitFor();
@@ -83,6 +100,7 @@ await withBrowser({viewport: {width: 1200, height: 800}}, async (context) => {
 	await theTwoSeeEachOther(page);
 	await textStaysText(page);
 	await aNoteIsForStaff(page);
+	await whatTheOtherDoesIsSeen(page);
 	await historyComesBack(page);
 	await aLostAnswerIsNoSecondMessage(page);
 
