@@ -44,6 +44,13 @@ def test_the_demo_commands(stack):
     assert output.count("Hello from the terminal") >= 2
 
 
+def test_the_calls_about_people(stack):
+    (block,) = blocks("sh people")
+    output = shell(block, environment(stack))
+    for name in ("tickets", "total", "users", "seq", "role"):
+        assert f'"{name}":' in output
+
+
 def test_installing(tmp_path):
     """From the build that is there, into a directory of our own."""
     building, configuring = blocks("sh install")
