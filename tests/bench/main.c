@@ -23,6 +23,7 @@ struct bench {
 	struct streams *streams;
 	struct pages *pages;
 	struct openings *openings;
+	struct lists *lists;
 	double opening_s;
 	bool stalled;
 };
@@ -42,6 +43,8 @@ static size_t progress(const struct bench *b)
 		n += streams_greeted(b->streams) + streams_counts(b->streams)->delivered;
 	if (b->pages != NULL)
 		n += pages_counts(b->pages)->read;
+	if (b->lists != NULL)
+		n += lists_counts(b->lists)->read;
 	if (b->openings != NULL)
 		n += openings_counts(b->openings)->greeted + openings_counts(b->openings)->refused;
 	return n;
@@ -137,6 +140,21 @@ static int read_history(struct bench *b)
 	return run_until(b, are_read, false);
 }
 
+static bool are_listed(const struct bench *b)
+{
+	return lists_is_done(b->lists);
+}
+
+static int read_lists(struct bench *b)
+{
+	b->lists = lists_new(&b->client, b->engine);
+	if (b->lists == NULL || lists_start(b->lists) != 0) {
+		fputs("bellhop-bench: could not make the readers\n", stderr);
+		return -1;
+	}
+	return run_until(b, are_listed, false);
+}
+
 static int open_many(struct bench *b)
 {
 	b->openings = openings_new(&b->client, b->engine, &b->ledger);
@@ -163,6 +181,8 @@ static int play(struct bench *b)
 		    (connect_senders(b) != 0 || run_until(b, are_sent, true) != 0))
 			return -1;
 		return read_history(b);
+	case OPTIONS_LIST:
+		return read_lists(b);
 	case OPTIONS_HELLO:
 		if (connect_senders(b) != 0 || run_until(b, are_sent, true) != 0)
 			return -1;
@@ -211,6 +231,7 @@ int main(int argc, char **argv)
 			.streams = b.streams,
 			.pages = b.pages,
 			.openings = b.openings,
+			.lists = b.lists,
 			.opening_s = b.opening_s,
 			.stalled = b.stalled,
 		};
@@ -218,6 +239,7 @@ int main(int argc, char **argv)
 		good = report_print(&report) && result == 0;
 	}
 	openings_free(b.openings);
+	lists_free(b.lists);
 	pages_free(b.pages);
 	streams_free(b.streams);
 	senders_free(b.senders);

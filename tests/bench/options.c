@@ -27,6 +27,7 @@ enum {
 	HTTP2,
 	SEND_ONLY,
 	HISTORY,
+	LIST,
 	HELLO,
 	MANY,
 	TICKET,
@@ -60,11 +61,12 @@ static const struct row rows[] = {
 	{SEND_ONLY, "send-only", NULL, "send without streams"},
 	{HISTORY, "history", NULL, "fill the tickets, then read pages of their history"},
 	{TICKET, "ticket", "TICKET", "with --history: read this ticket and fill none"},
+	{LIST, "list", "USER", "read pages of the list of conversations of a user who has some"},
 	{HELLO, "hello", NULL, "fill the tickets, then open streams of many, up to their hello"},
 	{MANY, "many", "N", "with --hello: of N tickets each (64)"},
 	{REQUESTS, "requests", "N",
-	 "with --history and --hello: read N pages, open N streams (1000)"},
-	{LIMIT, "limit", "N", "with --history: pages of N messages (50)"},
+	 "with --history, --list, --hello: read N pages, open N streams (1000)"},
+	{LIMIT, "limit", "N", "with --history, --list: pages of N messages, tickets (50)"},
 	{PATIENCE, "patience", "SECONDS", "give up when nothing happens for so long (10)"},
 	{JSON, "json", NULL, "print the result as JSON"},
 	{HELP, "help", NULL, "show this help"},
@@ -125,6 +127,10 @@ static bool take_text(struct options *o, int id, const char *text)
 		return true;
 	case ROLE:
 		o->role = text;
+		return true;
+	case LIST:
+		o->mode = OPTIONS_LIST;
+		o->user = text;
 		return true;
 	case TICKET:
 		o->ticket = text;

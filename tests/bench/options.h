@@ -10,6 +10,7 @@ enum options_mode {
 	OPTIONS_FAN_OUT,   /* send while streams listen */
 	OPTIONS_SEND_ONLY, /* send alone */
 	OPTIONS_HISTORY,   /* read pages */
+	OPTIONS_LIST,	   /* read pages of a list of conversations */
 	OPTIONS_HELLO,	   /* open streams of many tickets */
 };
 
@@ -19,6 +20,7 @@ struct options {
 	const char *key_file; /* signs the tokens */
 	const char *kid;
 	const char *role;
+	const char *user;   /* whose list is read; NULL unless mode is OPTIONS_LIST */
 	const char *ticket; /* history of a ticket that exists; NULL: of tickets filled before */
 	enum options_mode mode;
 	long senders;

@@ -149,6 +149,25 @@ static bool put_history(struct printer *p, const struct report *report)
 	return counts->wrong + counts->refused == 0;
 }
 
+static bool put_lists(struct printer *p, const struct report *report)
+{
+	const struct lists_counts *counts = lists_counts(report->lists);
+	double s = seconds(counts->begun_us, counts->ended_us);
+
+	begin(p, "lists");
+	put_count(p, "read", counts->read);
+	put_count(p, "tickets", counts->tickets);
+	put_count(p, "wrong", counts->wrong);
+	put_count(p, "refused", counts->refused);
+	put_real(p, "seconds", s);
+	put_real(p, "per_second", per_second(counts->read, s));
+	end(p);
+	put_latencies(p, "list_ms", lists_latencies(report->lists));
+	if (counts->first_trouble[0] != '\0')
+		fprintf(stderr, "bellhop-bench: first wrong page: %s\n", counts->first_trouble);
+	return counts->wrong + counts->refused == 0;
+}
+
 static bool put_openings(struct printer *p, const struct report *report)
 {
 	const struct openings_counts *counts = openings_counts(report->openings);
@@ -180,6 +199,8 @@ static bool put_all(struct printer *p, const struct report *report)
 		good = put_streams(p, report) && good;
 	if (report->pages != NULL)
 		good = put_history(p, report) && good;
+	if (report->lists != NULL)
+		good = put_lists(p, report) && good;
 	if (report->openings != NULL)
 		good = put_openings(p, report) && good;
 	return good;

@@ -4,6 +4,7 @@
 #define BELLHOP_BENCH_REPORT_H
 
 #include "ledger.h"
+#include "lists.h"
 #include "openings.h"
 #include "options.h"
 #include "pages.h"
@@ -18,6 +19,7 @@ struct report {
 	struct streams *streams;
 	struct pages *pages;
 	struct openings *openings;
+	struct lists *lists;
 	double opening_s; /* until all streams had said hello */
 	bool stalled;	  /* nothing happened for options->patience_ms */
 };
