@@ -274,6 +274,20 @@ def test_many_tickets_are_in_order_at_any_moment(stack, ticket, user):
     assert stale == [(0,)]
 
 
+@pytest.mark.parametrize("where", ["user_id = %s", "user_id = %s AND ticket_id = ANY(%s)"])
+def test_a_long_ticket_costs_no_more_than_a_short_one(stack, ticket, user, where):
+    begin(stack, user, [ticket])
+    stack.sql(
+        "SELECT count(bellhop.send(%s, %s, NULL, 'agent', 't', 'x', i::text, '\\x00', 1, NULL))"
+        " FROM generate_series(1, 3000) i",
+        ticket, user,
+    )  # fmt: skip
+    arguments = [user, [ticket]][: where.count("%s")]
+    explain = "EXPLAIN (ANALYZE, BUFFERS, FORMAT json) SELECT * FROM bellhop.activity_now WHERE "
+    ((plan,),) = stack.sql(explain + where, *arguments)
+    assert plan[0]["Plan"]["Shared Hit Blocks"] + plan[0]["Plan"]["Shared Read Blocks"] < 60, plan
+
+
 def test_equal_times_are_ordered_by_ticket(stack, ticket, user):
     """As after an import: all at one moment, and the page ends among them."""
     tickets = sorted(f"{ticket}.{c}" for c in "aBcDeFgHiJ_-.")
