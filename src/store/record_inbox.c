@@ -35,26 +35,30 @@ static int64_t unread_of(int64_t counted)
 
 /*
  * In the order of activity: what the index says, and instead of that what the tickets themselves say where
- * the index may be behind.
+ * the index may be behind. Without a filter the index need not be read beyond the page, even if all of the
+ * others come before it.
  */
 #define IN_ORDER(active)                                                             \
 	"WITH recent AS MATERIALIZED"                                                \
 	" (SELECT a.ticket_id COLLATE \"C\" AS ticket_id, a." active " AS active_at" \
 	"  FROM bellhop.activity_recent($1) a)"                                      \
 	" SELECT d.epoch, l.ticket_id, l.active_at, t.title, t.status, "
-#define LISTED(active)                                                              \
-	" FROM bellhop.deployment d CROSS JOIN ("                                   \
-	" (SELECT a.ticket_id, a.active_at FROM recent a"                           \
-	"   WHERE a.active_at <= coalesce($2::timestamptz, 'infinity')"             \
-	"   AND (a.active_at < coalesce($2, 'infinity') OR a.ticket_id > $3::text)" \
-	"   ORDER BY a.active_at DESC, a.ticket_id)"                                \
-	" UNION ALL"                                                                \
-	" (SELECT p.ticket_id, p." active " FROM bellhop.participant p"             \
-	"   WHERE p.user_id = $1 AND p.removed_at IS NULL"                          \
-	"   AND p." active " <= coalesce($2, 'infinity')"                           \
-	"   AND (p." active " < coalesce($2, 'infinity') OR p.ticket_id > $3)"      \
-	"   AND NOT EXISTS (SELECT FROM recent a WHERE a.ticket_id = p.ticket_id)"  \
-	"   ORDER BY p." active " DESC, p.ticket_id)) l"
+#define LISTED(active)                                                                          \
+	" FROM bellhop.deployment d CROSS JOIN ("                                               \
+	" (SELECT a.ticket_id, a.active_at FROM recent a"                                       \
+	"   WHERE a.active_at <= coalesce($2::timestamptz, 'infinity')"                         \
+	"   AND (a.active_at < coalesce($2, 'infinity') OR a.ticket_id > $3::text)"             \
+	"   ORDER BY a.active_at DESC, a.ticket_id)"                                            \
+	" UNION ALL"                                                                            \
+	" (SELECT o.ticket_id, o.active_at FROM (SELECT p.ticket_id, p." active " AS active_at" \
+	"   FROM bellhop.participant p WHERE p.user_id = $1 AND p.removed_at IS NULL"           \
+	"    AND p." active " <= coalesce($2, 'infinity')"                                      \
+	"    AND (p." active " < coalesce($2, 'infinity') OR p.ticket_id > $3)"                 \
+	"    ORDER BY p." active " DESC, p.ticket_id"                                           \
+	"    LIMIT CASE WHEN $4::text IS NULL AND NOT $5::boolean"                              \
+	"     THEN $6 + (SELECT count(*) FROM recent) END) o"                                   \
+	"   WHERE NOT EXISTS (SELECT FROM recent a WHERE a.ticket_id = o.ticket_id)"            \
+	"   ORDER BY o.active_at DESC, o.ticket_id)) l"
 #define PEOPLE                                                                                \
 	" CROSS JOIN LATERAL (SELECT '[' || coalesce(string_agg('{\"user_id\":'"              \
 	"  || to_json(x.user_id) || ',\"role\":' || to_json(x.role) || '}', ','"              \
