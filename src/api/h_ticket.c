@@ -57,7 +57,8 @@ static void answer_card(struct call *call, const PGresult *result)
 	if (access_decide(&call->who, call_ticket(call), access_from_record(card.membership)) !=
 	    ACCESS_YES) {
 		call_refuse(call, PROBLEM_NOT_A_PARTICIPANT, NULL);
-	} else if (!card.ticket.is_begun) {
+	} else if (!card.ticket.is_begun ||
+		   (call_viewer(call) != MESSAGE_FOR_STAFF && card.ticket.last_public == 0)) {
 		call_refuse(call, PROBLEM_NOT_FOUND, "the ticket has not begun");
 	} else {
 		reply_json(&call->reply, 200);

@@ -10,7 +10,8 @@ enum { CARD_COLUMN_COUNT = RECORD_ROWS_TICKET_COUNT + 4 };
 
 /*
  * One row a participant, at least one. To the public a ticket's last activity is that of its public
- * events; where retention took the last of them, the ticket's beginning is all there is to tell.
+ * events; where retention took the last of them, the ticket's beginning is all there is to tell. Where none was
+ * public there is no participant: who joined by a note would tell of it.
  */
 static const struct pg_query query_read = {
 	.name = "card",
@@ -22,6 +23,7 @@ static const struct pg_query query_read = {
 	       " p.user_id, p.role, p.joined_at" RECORD_ROWS_TICKET_FROM
 	       " LEFT JOIN bellhop.participant me ON me.ticket_id = $1 AND me.user_id = $2"
 	       " LEFT JOIN bellhop.participant p ON p.ticket_id = $1 AND p.removed_at IS NULL"
+	       "  AND ($3 OR t.last_public > 0)"
 	       " WHERE d.is_only ORDER BY p.joined_at, p.user_id",
 };
 

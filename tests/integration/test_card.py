@@ -34,6 +34,17 @@ def test_a_ticket_that_has_not_begun_has_no_card(site, ticket):
     check_problem(other.get(f"/v1/tickets/{ticket}"), 403, "not_a_participant")
 
 
+def test_to_a_requester_a_ticket_of_notes_alone_has_not_begun(site, ticket):
+    alice, rita = site.api("alice"), site.api("rita", "requester", tickets=[ticket])
+    alice.sent(ticket, "not for the requester", kind="note")
+    check_problem(rita.get(f"/v1/tickets/{ticket}"), 404, "not_found")
+    assert rita.get(f"/v1/tickets/{ticket}/participants").json() == {"participants": []}
+    assert card(alice, ticket)["newest_seq"] == 1
+    assert len(alice.get(f"/v1/tickets/{ticket}/participants").json()["participants"]) == 1
+    rita.sent(ticket, "hello")
+    assert card(rita, ticket)["newest_seq"] == 2
+
+
 def test_put_begins_a_ticket(site, ticket):
     alice = site.api("alice")
     answer = put(alice, ticket, title="The printer burns")
