@@ -302,7 +302,8 @@ void crowds_presence(struct crowds *crowds, struct str user, const struct presen
 	frame = presence_frame(user, state, (struct str){0});
 	/* Listeners may end, but hubs and their crowds stay. */
 	TAILQ_FOREACH(cell, &person->cells, of_person)
-		hub_notice(cell->crowd->hub, frame, frame);
+		hub_notice(cell->crowd->hub, frame,
+			   (cell->parts & ~(unsigned)CROWDS_NOTED) != 0 ? frame : NULL);
 	frame_unref(frame);
 }
 
@@ -313,13 +314,16 @@ void crowds_event(struct crowds *crowds, struct hub *hub, const struct ticket_ev
 	struct participant_change change;
 
 	if (event->kind == EVENT_MESSAGE && event->message_kind != MESSAGE_SYSTEM) {
-		crowds_add(crowds, hub, event->sender_id, CROWDS_PARTICIPANT);
+		crowds_add(crowds, hub, event->sender_id,
+			   event->is_public ? CROWDS_PARTICIPANT : CROWDS_NOTED);
 		return;
 	}
 	if (participant_parse(event, &change) != 0)
 		return;
-	if (change.is_removed)
+	if (change.is_removed) {
 		crowds_remove(crowds, hub, str_of(change.user), CROWDS_PARTICIPANT);
-	else
+		crowds_remove(crowds, hub, str_of(change.user), CROWDS_NOTED);
+	} else {
 		crowds_add(crowds, hub, str_of(change.user), CROWDS_PARTICIPANT);
+	}
 }

@@ -16,7 +16,8 @@ struct ticket_event;
 
 enum { CROWDS_PEOPLE_MAX = 1000 }; /* of a ticket; of more, nothing is told */
 
-enum crowds_part { CROWDS_PARTICIPANT = 1, CROWDS_LOOKING = 2 };
+/* CROWDS_NOTED: a participant of whom the public has heard nothing: told of to staff alone. */
+enum crowds_part { CROWDS_PARTICIPANT = 1, CROWDS_LOOKING = 2, CROWDS_NOTED = 4 };
 
 /* NULL when out of memory. */
 struct crowds *crowds_new(void);

@@ -77,7 +77,7 @@ static void on_record(void *arg, enum err err, const PGresult *result)
 			break;
 		if (!str_eq_c(participant.role, "removed"))
 			crowds_add(muster->crowds, muster->asked->hub, participant.user,
-				   CROWDS_PARTICIPANT);
+				   participant.is_public ? CROWDS_PARTICIPANT : CROWDS_NOTED);
 	}
 	settle(muster, err == ERR_NONE);
 }
@@ -106,6 +106,7 @@ static void take_lookers(struct muster *muster, redisReply *const *replies)
 	free(users);
 }
 
+/* Redis does not tell of whom the public has heard. */
 static void take_people(struct muster *muster, const redisReply *reply, size_t n)
 {
 	struct hot_participant person;
@@ -113,7 +114,7 @@ static void take_people(struct muster *muster, const redisReply *reply, size_t n
 	for (size_t i = 0; i <= n; i++) {
 		if (upkeep_person(reply, i, &person) && !str_eq_c(person.role, "removed"))
 			crowds_add(muster->crowds, muster->asked->hub, person.user_id,
-				   CROWDS_PARTICIPANT);
+				   CROWDS_NOTED);
 	}
 }
 
@@ -130,7 +131,7 @@ static void on_redis(void *arg, enum err err, redisReply **replies, size_t n)
 	}
 	take_lookers(muster, replies);
 	people = upkeep_count_people(replies[REPLY_PEOPLE]);
-	if (people < 0) {
+	if (people < 0 || stores_has_record(muster->stores)) {
 		ask_record(muster);
 		return;
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Asks the stores who the people of a ticket are, once somebody listens to it: Redis for those who look
- * at it and, if its list is whole, for the participants; else the record for these. One ticket at a
- * time; what cannot be asked now is asked a little later.
+ * at it, the record for the participants, and while that is away Redis, if its list is whole. One ticket at
+ * a time; what cannot be asked now is asked a little later.
  */
 #ifndef BELLHOP_PUSH_MUSTER_H
 #define BELLHOP_PUSH_MUSTER_H

@@ -115,8 +115,8 @@ int record_parse_open(const PGresult *result, struct record_opened *opened_r)
 
 static const struct pg_query query_participants = {
 	.name = "participants",
-	.sql = "SELECT user_id, CASE WHEN removed_at IS NULL THEN role ELSE 'removed' END, joined_at"
-	       " FROM bellhop.participant WHERE ticket_id = $1 ORDER BY user_id",
+	.sql = "SELECT user_id, CASE WHEN removed_at IS NULL THEN role ELSE 'removed' END, joined_at,"
+	       " public_at IS NOT NULL FROM bellhop.participant WHERE ticket_id = $1 ORDER BY user_id",
 };
 
 void record_put_participants(struct pg_stmt *stmt, struct str ticket)
@@ -139,6 +139,7 @@ int record_parse_participant(const PGresult *result, size_t i,
 	participant.user = pg_row_str(&r);
 	participant.role = pg_row_str(&r);
 	participant.joined_at_ms = pg_row_time_ms(&r);
+	participant.is_public = pg_row_bool(&r);
 	if (r.failed || participant.user.p == NULL || participant.role.p == NULL)
 		return -1;
 	*participant_r = participant;

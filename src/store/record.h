@@ -115,6 +115,7 @@ struct record_participant {
 	struct str user;
 	struct str role;
 	int64_t joined_at_ms;
+	bool is_public; /* not only by notes: everybody may know */
 };
 
 void record_put_participants(struct pg_stmt *stmt, struct str ticket);

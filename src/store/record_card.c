@@ -10,21 +10,23 @@ enum { CARD_COLUMN_COUNT = RECORD_ROWS_TICKET_COUNT + 4 };
 
 /*
  * One row a participant, at least one. To the public a ticket's last activity is that of its public
- * events; where retention took the last of them, the ticket's beginning is all there is to tell. Where none was
- * public there is no participant: who joined by a note would tell of it.
+ * events; where retention took the last of them, the ticket's beginning is all there is to tell. Of who joined by
+ * a note, and of when, nothing is told.
  */
 static const struct pg_query query_read = {
 	.name = "card",
-	.sql = "SELECT " RECORD_ROWS_TICKET_COLUMNS ", t.created_at,"
-	       " CASE WHEN $3::boolean THEN t.updated_at ELSE coalesce((SELECT e.sent_at"
+	.sql = "SELECT " RECORD_ROWS_TICKET_COLUMNS ","
+	       " CASE WHEN $3::boolean OR t.ticket_id IS NULL THEN t.created_at"
+	       "  ELSE bellhop.created_public_at(t) END,"
+	       " CASE WHEN $3 THEN t.updated_at ELSE coalesce((SELECT e.sent_at"
 	       "  FROM bellhop.event e WHERE e.ticket_id = $1 AND e.seq = t.last_public),"
 	       "  t.created_at) END,"
 	       " me.user_id IS NOT NULL, me.removed_at IS NOT NULL,"
-	       " p.user_id, p.role, p.joined_at" RECORD_ROWS_TICKET_FROM
+	       " p.user_id, p.role, CASE WHEN $3 THEN p.joined_at ELSE p.public_at END AS since" RECORD_ROWS_TICKET_FROM
 	       " LEFT JOIN bellhop.participant me ON me.ticket_id = $1 AND me.user_id = $2"
 	       " LEFT JOIN bellhop.participant p ON p.ticket_id = $1 AND p.removed_at IS NULL"
-	       "  AND ($3 OR t.last_public > 0)"
-	       " WHERE d.is_only ORDER BY p.joined_at, p.user_id",
+	       "  AND ($3 OR p.public_at IS NOT NULL)"
+	       " WHERE d.is_only ORDER BY since, p.user_id",
 };
 
 void record_card_put_read(struct pg_stmt *stmt, struct str ticket, struct str user, bool is_staff)
@@ -66,6 +68,7 @@ int record_card_parse_participant(const PGresult *result, size_t i,
 	participant.user = pg_row_str(&r);
 	participant.role = pg_row_str(&r);
 	participant.joined_at_ms = pg_row_time_ms(&r);
+	participant.is_public = true;
 	if (r.failed || participant.user.p == NULL || participant.role.p == NULL)
 		return -1;
 	*participant_r = participant;

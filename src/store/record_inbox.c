@@ -59,30 +59,31 @@ static int64_t unread_of(int64_t counted)
 	"     THEN $6 + (SELECT count(*) FROM recent) END) o"                                   \
 	"   WHERE NOT EXISTS (SELECT FROM recent a WHERE a.ticket_id = o.ticket_id)"            \
 	"   ORDER BY o.active_at DESC, o.ticket_id)) l"
-#define PEOPLE                                                                                \
+#define PEOPLE(since, and_public)                                                             \
 	" CROSS JOIN LATERAL (SELECT '[' || coalesce(string_agg('{\"user_id\":'"              \
 	"  || to_json(x.user_id) || ',\"role\":' || to_json(x.role) || '}', ','"              \
-	"  ORDER BY x.joined_at, x.user_id), '') || ']' AS people FROM bellhop.participant x" \
-	"  WHERE x.ticket_id = l.ticket_id AND x.removed_at IS NULL) p"
-#define LIST(active, newest, unread, and_public)                                          \
+	"  ORDER BY x." since ", x.user_id), '') || ']' AS people FROM bellhop.participant x" \
+	"  WHERE x.ticket_id = l.ticket_id AND x.removed_at IS NULL" and_public ") p"
+#define LIST(active, newest, unread, and_public, people)                                  \
 	IN_ORDER(active)                                                                  \
 	"t." newest ", u." unread ", p.people, " RECORD_ROWS_EVENT_COLUMNS LISTED(active) \
 	TICKET                                                                            \
 	RECEIPT("$1")                                                                     \
 	UNREAD("$1")                                                                      \
 	MESSAGE(newest, and_public)                                                       \
-	PEOPLE " WHERE d.is_only AND ($4::text IS NULL OR t.status = $4)"                 \
+	people " WHERE d.is_only AND ($4::text IS NULL OR t.status = $4)"                 \
 	       " AND (NOT $5::boolean OR u." unread " > 0)"                               \
 	       " ORDER BY l.active_at DESC, l.ticket_id LIMIT $6"
 
 static const struct pg_query query_list = {
 	.name = "inbox_list",
-	.sql = LIST("active_at", "last_seq", "unread", ""),
+	.sql = LIST("active_at", "last_seq", "unread", "", PEOPLE("joined_at", "")),
 };
 
 static const struct pg_query query_list_public = {
 	.name = "inbox_list_public",
-	.sql = LIST("active_public_at", "last_public", "unread_public", " AND x.is_public"),
+	.sql = LIST("active_public_at", "last_public", "unread_public", " AND x.is_public",
+		    PEOPLE("public_at", " AND x.public_at IS NOT NULL")),
 };
 
 void record_inbox_put_list(struct pg_stmt *stmt, const struct record_inbox_query *query)

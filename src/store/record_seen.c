@@ -73,7 +73,7 @@ static const struct pg_query query_shared = {
 	       "   (SELECT 1 FROM bellhop.participant r WHERE r.ticket_id = t"
 	       "     AND r.user_id = $1::text AND r.removed_at IS NOT NULL)) mine"
 	       " JOIN bellhop.participant p ON p.ticket_id = mine.ticket_id"
-	       " WHERE p.removed_at IS NULL AND (p.user_id = ANY ($2::text[])) IS TRUE",
+	       " WHERE p.removed_at IS NULL AND p.public_at IS NOT NULL AND (p.user_id = ANY ($2::text[])) IS TRUE",
 };
 
 void record_seen_put_shared(struct pg_stmt *stmt, const struct record_seen_shared *shared)

@@ -338,3 +338,61 @@ def test_who_is_removed_gets_nothing_after_it(site, room):
     assert [event for event in stream.events[at + 1 :] if event.data.get("ticket_id") == room.ticket] == []
     assert room.secret not in str(stream.events[at + 1 :])
     stream.close()
+
+
+def test_who_only_writes_notes_is_not_known_to_requesters(site, room):
+    """Neither that he takes part, nor since when; until he says something to all, or is added for all to see."""
+    hidden_id = f"hidden-{uuid.uuid4().hex[:8]}"
+    hidden = site.api(hidden_id)
+    added_id = f"added-{uuid.uuid4().hex[:8]}"
+
+    def known(user):
+        card = room.rita.get(f"/v1/tickets/{room.ticket}").json()
+        people = room.rita.get(f"/v1/tickets/{room.ticket}/participants").json()["participants"]
+        listed = [t for t in room.rita.get("/v1/tickets").json()["tickets"] if t["ticket_id"] == room.ticket][0]
+        answers = {user in [person["user_id"] for person in found] for found in (
+            card["participants"], people, listed["participants"])}
+        assert len(answers) == 1, (card, people, listed)
+        (state,) = room.rita.get("/v1/presence", users=user).json()["users"]
+        assert (state["status"] == "unknown") == (answers == {False})
+        return answers == {True}
+
+    watcher = room.rita.stream(room.ticket)
+    watcher.hello()
+    assert not known(hidden_id)
+    etag = room.rita.get("/v1/tickets").headers["ETag"]
+    hidden.sent(room.ticket, room.note_secret, kind="note")
+    assert not known(hidden_id)
+    assert room.rita.get("/v1/tickets").headers["ETag"] == etag
+    staff = room.anna.get(f"/v1/tickets/{room.ticket}/participants").json()["participants"]
+    assert hidden_id in [person["user_id"] for person in staff]
+    with hidden.stream(f"{room.ticket}-elsewhere") as stream:
+        stream.hello()
+        until(
+            lambda: room.anna.get("/v1/presence", users=hidden_id),
+            lambda answer: answer.json()["users"][0]["status"] == "online",
+            "his presence to staff",
+        )
+        first = hidden.sent(room.ticket, "to all")
+        watcher.wait(lambda s: any(event.data["content"] == "to all" for event in s.messages), "the message")
+        assert not [event for event in watcher.named("presence") if event.data["user_id"] == hidden_id]
+    assert known(hidden_id)
+    card = room.rita.get(f"/v1/tickets/{room.ticket}").json()
+    (person,) = [person for person in card["participants"] if person["user_id"] == hidden_id]
+    assert person["joined_at"] == first["sent_at"], "not the time of the note"
+    site.api(added_id).sent(room.ticket, room.note_secret, kind="note")
+    assert not known(added_id)
+    path = f"/v1/tickets/{room.ticket}/participants/{added_id}"
+    assert room.anna.call("PUT", path, json={"role": "admin"}).status_code == 200
+    assert known(added_id)
+    watcher.close()
+
+
+def test_a_ticket_that_a_note_began(site, ticket):
+    anna, rita = site.api("anna"), site.api("rita", "requester", tickets=[ticket])
+    anna.sent(ticket, "before anybody", kind="note")
+    check_problem(rita.get(f"/v1/tickets/{ticket}"), 404, "not_found")
+    first = anna.sent(ticket, "hello")
+    card = rita.get(f"/v1/tickets/{ticket}").json()
+    assert card["created_at"] == first["sent_at"] == card["last_activity_at"]
+    assert anna.get(f"/v1/tickets/{ticket}").json()["created_at"] < first["sent_at"]
