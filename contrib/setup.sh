@@ -34,7 +34,8 @@ setup_set() {
 		setup_set run
 		setup_set lighttpd
 		echo clang clang-format libclang-rt-14-dev libcmocka-dev mandoc shellcheck xz-utils \
-			spawn-fcgi php-cli libcrypt-jwt-perl libio-socket-ssl-perl python3 python3-pytest python3-pytest-timeout \
+			spawn-fcgi php-cli libcrypt-jwt-perl libio-socket-ssl-perl \
+			python3 python3-pytest python3-pytest-timeout python3-pytest-xdist \
 			python3-requests python3-httpx python3-h2 python3-redis python3-psycopg2 \
 			python3-jwt python3-cryptography python3-hypothesis python3-jsonschema \
 			python3-yaml nodejs=node npm=npm chromium git=git

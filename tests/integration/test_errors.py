@@ -115,7 +115,7 @@ def test_json_is_taken_however_it_is_spelt(site, ticket, kind):
 @pytest.mark.parametrize(
     "path",
     [
-        "/", "/v1", "/v1/", "/v1/nothing", "/v2/tickets/T/messages", "/v1/tickets", "/v1/tickets//messages",
+        "/", "/v1", "/v1/", "/v1/nothing", "/v2/tickets/T/messages", "/v1/ticket", "/v1/tickets//messages",
         "/v1/tickets/T/messages/0x1", "/v1/tickets/T/messages/-1", "/v1/tickets/T/messages/0",
         "/v1/tickets/T/messages/1/", "/v1/tickets/T/messages/99999999999999999999", "/v1/tickets/T/messages/01",
         "/v1/tickets/.hidden/messages", "/v1/tickets/%2e%2e/messages", "/v1/tickets/a%2Fb/messages",
