@@ -46,8 +46,8 @@ static void test_odd_details_say_nothing(void **state)
 		"{\"user_id\":\"\",\"role\":\"removed\"}",
 		"{\"user_id\":\"bob\",\"role\":\"\"}",
 		"{\"user_id\":\"bob\",\"role\":\"a-role-that-is-too-long\"}",
-		"{\"user_id\":\"12345678901234567890123456789012345678901234567890123456789012345\","
-		"\"role\":\"removed\"}",
+		("{\"user_id\":\"12345678901234567890123456789012345678901234567890123456789012345\","
+		 "\"role\":\"removed\"}"),
 	};
 	struct participant_change change;
 
