@@ -16,6 +16,7 @@
 #include "push/crowds.h"
 #include "push/facts.h"
 #include "push/hubs.h"
+#include "push/live.h"
 #include "push/muster.h"
 #include "push/notices.h"
 #include "push/out_poll.h"
@@ -240,9 +241,11 @@ static enum hub_member opening_look(const struct opening *opening, const struct 
 static char *opening_lookers(const struct opening *opening, const struct facts_ticket *ticket,
 			     struct hub *hub)
 {
-	struct crowds *crowds = notices_crowds(opening->all->opts.push->notices);
+	const struct push *push = opening->all->opts.push;
+	struct crowds *crowds = notices_crowds(push->notices);
 
-	if (ticket->lookers == NULL)
+	/* A Redis that was only slow to answer is no reason not to tell. */
+	if (ticket->lookers == NULL && !(live_is_up(push->live) && muster_is_done(hub)))
 		return NULL;
 	for (size_t i = 0; !muster_is_done(hub) && i < ticket->n_lookers; i++)
 		crowds_add(crowds, hub, str_of(ticket->lookers[i]), CROWDS_LOOKING);
