@@ -18,8 +18,7 @@ import fcgi_client as fcgi
 import pytest
 import requests
 from client import DEADLINE, until, wait_for
-
-ROUTES = {"api": "/chat/v1/healthz", "push": "/chat/v1/tickets/T-1/poll?wait=0"}
+from daemon import ROUTES, Daemon
 
 # Run as another user, who cannot read the source tree: the client comes on standard input.
 PEER = """
@@ -54,53 +53,6 @@ def try_get(url):
         return requests.get(url, timeout=DEADLINE)
     except requests.ConnectionError:
         return None
-
-
-class Daemon:
-    """A daemon beside the site's own, with the site's settings and a few others."""
-
-    def __init__(self, stack, name, socket_path=None, stdin=subprocess.DEVNULL, wrap=(), **settings):
-        self.name = name
-        self.path = socket_path
-        self.log_path = f"{socket_path}.log"
-        self.log = open(self.log_path, "w+")
-        settings.setdefault(f"BELLHOP_{name.upper()}_SOCKET", socket_path)
-        self.settings = {**os.environ, **{key: str(value) for key, value in settings.items()}}
-        command = [*wrap, stack.program(f"bellhop-{name}"), "--config", stack.config]
-        self.process = subprocess.Popen(command, stdin=stdin, stderr=self.log, stdout=self.log, env=self.settings)
-
-    def answers(self):
-        try:
-            return fcgi.call(self.path, "GET", ROUTES[self.name], timeout=2)
-        except (OSError, fcgi.Closed):
-            return None
-
-    def ready(self):
-        def up():
-            assert self.process.poll() is None, self.text()
-            return self.answers()
-
-        wait_for(up, f"bellhop-{self.name}")
-        return self
-
-    def text(self):
-        with open(self.log_path) as file:
-            return file.read()
-
-    def stop(self, number=signal.SIGTERM):
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        try:
-            return self.process.wait(DEADLINE)
-        finally:
-            self.process.kill()
-            self.log.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
 
 
 @pytest.fixture
