@@ -37,6 +37,7 @@ static int serve(struct startup *startup)
 	const struct prefork_opts prefork = {
 		.n = (int)conf_int(conf, CONF_API_WORKERS),
 		.stop_timeout_ms = conf_int(conf, CONF_STOP_TIMEOUT_MS),
+		.hang_timeout_ms = startup_hang_timeout_ms(startup),
 		.run = worker_run,
 		.reload = reload,
 		.arg = &opts,

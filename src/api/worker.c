@@ -18,7 +18,7 @@
 #include "api/lobby.h"
 #include "base/clock.h"
 
-enum { TICK_MS = 1000 };
+enum { TICK_MS = STARTUP_ALIVE_MS };
 
 struct worker {
 	const struct worker_opts *opts;
@@ -114,6 +114,8 @@ static void answer(struct worker *w, int fd)
 	enum problem fault;
 	bool is_admitted;
 
+	/* Between the waits for the peer, each of which has its own deadline, and what the stores take. */
+	prefork_alive(w->child);
 	request_init(&call.request);
 	if (peer_begin(w->peer, fd, &call.request) != 0) {
 		log_warn(NULL, "connection dropped: no whole request came");
@@ -128,8 +130,10 @@ static void answer(struct worker *w, int fd)
 	is_admitted = dispatch_admit(&call, fault, detail);
 	call.body_state = peer_read_body(w->peer, call.request.content_length,
 					 dispatch_body_limit(&call), &w->body);
+	prefork_alive(w->child);
 	if (is_admitted)
 		dispatch(&call);
+	prefork_alive(w->child);
 	send_answer(w, &call, began_us);
 
 	json_read_free(call.json);
@@ -234,6 +238,7 @@ int worker_run(struct prefork_child *child, void *arg)
 	stores_warm(w.stores);
 	prefork_ready(child);
 	while (!w.is_stopping) {
+		prefork_alive(child);
 		if (clock_mono_ms() >= tick_ms) {
 			stores_tick(w.stores, child->index == 0);
 			tick_ms = clock_mono_ms() + TICK_MS;

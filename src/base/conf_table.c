@@ -312,6 +312,17 @@ static const struct conf_item items[CONF_COUNT] = {
 			.type = CONF_TYPE_INT,
 			.flags = WEB,
 		},
+	[CONF_HANG_TIMEOUT_MS] =
+		{
+			.name = "BELLHOP_HANG_TIMEOUT_MS",
+			.fallback = "30000",
+			.section = "api",
+			.help = "how long a process may hang before it is replaced; 0: for ever",
+			.min = 0,
+			.max = 3600000,
+			.type = CONF_TYPE_INT,
+			.flags = WEB,
+		},
 	[CONF_HEARTBEAT_MS] =
 		{
 			.name = "BELLHOP_HEARTBEAT_MS",

@@ -10,8 +10,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/queue.h>
 #include <sys/wait.h>
@@ -26,6 +28,7 @@
 #define DELAY_MAX_MS   5000
 #define SHORT_LIFE_MS  10000
 #define IDLE_WAIT_MS   60000
+#define OVERSLEPT_MS   1000 /* whoever wakes so much too late was stopped, and perhaps all were */
 
 struct process {
 	pid_t pid;
@@ -34,7 +37,9 @@ struct process {
 	bool ready;
 	bool leaving;
 	int64_t started_ms;
-	int64_t kill_at_ms; /* while leaving */
+	int64_t kill_at_ms;	    /* while leaving */
+	_Atomic(int64_t) *alive_ms; /* when it last said that it lives */
+	int64_t watched_from_ms;    /* silence before that does not count */
 	TAILQ_ENTRY(process) link;
 };
 
@@ -55,6 +60,7 @@ struct master {
 	bool announced; /* READY=1 has been said */
 	bool killed;
 	int64_t watchdog_ms, watchdog_at_ms;
+	int64_t due_ms; /* when it had to wake, at the latest */
 };
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -62,12 +68,16 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+static int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
 /* ---- starting ---- */
 
 /* The child's side of fork(); does not return. */
-static _Noreturn void run_child(struct master *m, int index, int ready_fd, pid_t master_pid)
+static _Noreturn void run_child(struct master *m, struct prefork_child child, pid_t master_pid)
 {
-	struct prefork_child child = {.index = index, .ready_fd = ready_fd, .signal_fd = -1};
 	struct process *p;
 
 	/* The parent may have died before the kernel was told to watch it. */
@@ -86,26 +96,49 @@ static _Noreturn void run_child(struct master *m, int index, int ready_fd, pid_t
 	exit(m->opts->run(&child, m->opts->arg));
 }
 
+static void *share(size_t n)
+{
+	void *memory = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void process_free(struct process *p)
+{
+	if (p != NULL && p->alive_ms != NULL)
+		munmap(p->alive_ms, sizeof(*p->alive_ms));
+	free(p);
+}
+
 static int start(struct master *m, int index)
 {
 	struct process *p = calloc(1, sizeof(*p));
 	pid_t master_pid = getpid();
 	int ready[2] = {-1, -1};
 
-	if (p == NULL || pipe2(ready, O_CLOEXEC | O_NONBLOCK) < 0)
+	if (p == NULL || (p->alive_ms = share(sizeof(*p->alive_ms))) == NULL ||
+	    pipe2(ready, O_CLOEXEC | O_NONBLOCK) < 0)
 		goto failed;
 	p->pid = fork();
 	if (p->pid < 0)
 		goto failed;
 	if (p->pid == 0) {
+		const struct prefork_child child = {
+			.index = index,
+			.ready_fd = ready[1],
+			.signal_fd = -1,
+			.alive_ms = p->alive_ms,
+		};
+
 		close(ready[0]);
 		free(p);
-		run_child(m, index, ready[1], master_pid);
+		run_child(m, child, master_pid);
 	}
 	close(ready[1]);
 	p->index = index;
 	p->ready_fd = ready[0];
 	p->started_ms = clock_mono_ms();
+	p->watched_from_ms = p->started_ms;
 	TAILQ_INSERT_TAIL(&m->processes, p, link);
 	return 0;
 
@@ -115,7 +148,7 @@ failed:
 		close(ready[0]);
 	if (ready[1] >= 0)
 		close(ready[1]);
-	free(p);
+	process_free(p);
 	return -1;
 }
 
@@ -188,6 +221,38 @@ static int64_t kill_late(struct master *m, int64_t now_ms)
 	return due_ms;
 }
 
+/*
+ * Kills whoever hangs: nothing else ends what does not even look for signals. Returns when the next one
+ * might. A master that could not look itself, because the machine or all of the service stood still,
+ * waits anew.
+ */
+static int64_t kill_hanging(struct master *m, int64_t now_ms)
+{
+	const int64_t timeout_ms = m->opts->hang_timeout_ms;
+	const bool overslept = now_ms > m->due_ms + OVERSLEPT_MS;
+	int64_t due_ms = now_ms + IDLE_WAIT_MS;
+	struct process *p;
+
+	TAILQ_FOREACH(p, &m->processes, link) {
+		int64_t heard_ms;
+
+		if (timeout_ms == 0 || p->leaving)
+			continue;
+		if (overslept)
+			p->watched_from_ms = now_ms;
+		heard_ms = later(atomic_load(p->alive_ms), p->watched_from_ms);
+		if (heard_ms + timeout_ms <= now_ms) {
+			log_error(NULL, "child gives no sign of life, killing it",
+				  LOG_INT("child_pid", p->pid), LOG_INT("index", p->index),
+				  LOG_INT("silent_ms", now_ms - heard_ms));
+			kill(p->pid, SIGKILL);
+			p->watched_from_ms = heard_ms = now_ms;
+		}
+		due_ms = earlier(due_ms, heard_ms + timeout_ms);
+	}
+	return due_ms;
+}
+
 static void forget(struct master *m, struct process *p, int status)
 {
 	int64_t now_ms = clock_mono_ms();
@@ -210,7 +275,7 @@ static void forget(struct master *m, struct process *p, int status)
 		m->opts->gone(m->opts->arg, p->index, status);
 	if (p->ready_fd >= 0)
 		close(p->ready_fd);
-	free(p);
+	process_free(p);
 }
 
 static void reap(struct master *m)
@@ -273,6 +338,11 @@ void prefork_ready(struct prefork_child *child)
 		log_debug(NULL, "could not report to the master", LOG_ERRNO(errno));
 	close(child->ready_fd);
 	child->ready_fd = -1;
+}
+
+void prefork_alive(struct prefork_child *child)
+{
+	atomic_store(child->alive_ms, clock_mono_ms());
 }
 
 /* ---- signals ---- */
@@ -388,12 +458,13 @@ static void turn(struct master *m)
 	struct process *p;
 	size_t i = 1;
 
-	due_ms = earlier(due_ms, feed_watchdog(m, now_ms));
+	due_ms = earlier(due_ms, earlier(kill_hanging(m, now_ms), feed_watchdog(m, now_ms)));
 	if (fill_polled(m) < 0) {
 		/* Signals are what matters; who is ready can be heard when there is memory again. */
 		m->npolled = 1;
 		due_ms = earlier(due_ms, now_ms + DELAY_FIRST_MS);
 	}
+	m->due_ms = due_ms;
 	if (poll(m->polled, m->npolled, clock_wait_ms(due_ms)) < 0)
 		return;
 	/* Before the signals, which may change the list that the order is taken from. */
@@ -411,6 +482,7 @@ int prefork_run(const struct prefork_opts *opts)
 		.signal_fd = daemon_signals_open(),
 		.slots = calloc((size_t)opts->n, sizeof(*m.slots)),
 		.watchdog_ms = daemon_watchdog_ms(),
+		.due_ms = clock_mono_ms(),
 	};
 	int result = 1;
 

@@ -173,6 +173,15 @@ void startup_end(struct startup *startup)
 	startup->conf = NULL;
 }
 
+int64_t startup_hang_timeout_ms(const struct startup *startup)
+{
+	const int64_t timeout_ms = conf_int(startup->conf, CONF_HANG_TIMEOUT_MS);
+
+	if (timeout_ms == 0)
+		return 0;
+	return timeout_ms + conf_int(startup->conf, CONF_IO_TIMEOUT_MS) + 2 * STARTUP_ALIVE_MS;
+}
+
 int startup_listen(const struct startup *startup, const char *path, struct startup_socket *socket_r,
 		   struct buf *error)
 {

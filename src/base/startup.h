@@ -50,6 +50,15 @@ int startup_reload(struct startup *startup, struct conf **old_r);
 
 void startup_end(struct startup *startup);
 
+/* How often a child with nothing to do gives a sign of life (prefork_alive). */
+enum { STARTUP_ALIVE_MS = 1000 };
+
+/*
+ * For prefork: how long a child may be silent. A peer may make it wait BELLHOP_IO_TIMEOUT_MS, so that and
+ * the pause between two signs come on top of what is set.
+ */
+int64_t startup_hang_timeout_ms(const struct startup *startup);
+
 /* The socket that a master's children serve, and who may connect to it. */
 struct startup_socket {
 	struct daemon_socket sock;

@@ -51,7 +51,7 @@ struct child {
 	struct hub_observer observer; /* of all hubs */
 	struct openings *openings;
 	struct listen *listen;
-	struct event *signals, *begin_timer, *idle_timer;
+	struct event *signals, *begin_timer, *idle_timer, *alive_timer;
 	bool is_serving, is_stopping;
 	int64_t stop_by_ms;
 };
@@ -192,6 +192,15 @@ static void on_idle_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	fcgi_server_close_idle(child->push.server);
 	event_add(child->idle_timer, &wait);
+}
+
+static void on_alive_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct child *child = arg;
+
+	(void)fd;
+	(void)what;
+	prefork_alive(child->prefork);
 }
 
 static void on_signals(evutil_socket_t fd, short what, void *arg)
@@ -486,13 +495,16 @@ static int make_events(struct child *child)
 {
 	struct event_base *base = child->push.base;
 	const struct timeval wait = {STORES_WAIT_MS / 1000, STORES_WAIT_MS % 1000 * 1000};
+	const struct timeval alive = {STARTUP_ALIVE_MS / 1000, STARTUP_ALIVE_MS % 1000 * 1000};
 
 	child->signals =
 		event_new(base, child->prefork->signal_fd, EV_READ | EV_PERSIST, on_signals, child);
 	child->begin_timer = evtimer_new(base, on_begin_timer, child);
 	child->idle_timer = evtimer_new(base, on_idle_timer, child);
+	child->alive_timer = event_new(base, -1, EV_PERSIST, on_alive_timer, child);
 	if (child->signals == NULL || child->begin_timer == NULL || child->idle_timer == NULL ||
-	    event_add(child->signals, NULL) != 0)
+	    child->alive_timer == NULL || event_add(child->signals, NULL) != 0 ||
+	    event_add(child->alive_timer, &alive) != 0)
 		return -1;
 	return event_add(child->begin_timer, &wait);
 }
@@ -540,6 +552,8 @@ static void child_unmake(struct child *child)
 		event_free(child->begin_timer);
 	if (child->idle_timer != NULL)
 		event_free(child->idle_timer);
+	if (child->alive_timer != NULL)
+		event_free(child->alive_timer);
 	if (push->base != NULL)
 		event_base_free(push->base);
 	keyring_free(child->ring);

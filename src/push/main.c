@@ -25,6 +25,7 @@ static int serve(struct startup *startup)
 	const struct prefork_opts prefork = {
 		.n = 1,
 		.stop_timeout_ms = conf_int(conf, CONF_STOP_TIMEOUT_MS),
+		.hang_timeout_ms = startup_hang_timeout_ms(startup),
 		.run = child_run,
 		.reload = reload,
 		.arg = &opts,

@@ -19,6 +19,7 @@ import pytest
 import requests
 from client import DEADLINE, until, wait_for
 from daemon import ROUTES, Daemon
+from stack import is_gone
 
 # Run as another user, who cannot read the source tree: the client comes on standard input.
 PEER = """
@@ -174,6 +175,16 @@ class TestListening:
             begin = time.monotonic()
             assert daemon.stop() == 0
             assert time.monotonic() - begin < 5  # a deadline for a loaded machine; the rule is 1 s
+
+    def test_a_child_that_hangs_is_replaced(self, stack, path, name):
+        settings = {"BELLHOP_HANG_TIMEOUT_MS": 100, "BELLHOP_IO_TIMEOUT_MS": 100, "BELLHOP_API_WORKERS": 1}
+        with Daemon(stack, name, path, **settings).ready() as daemon:
+            (child,) = children_of(daemon.process.pid)
+            os.kill(child, signal.SIGSTOP)
+            wait_for(lambda: is_gone(child), "its end")
+            wait_for(daemon.answers, "a successor")
+            assert "gives no sign of life" in daemon.text()
+            assert daemon.stop() == 0
 
     def test_a_stop_lets_the_running_request_finish(self, stack, path, name):
         if name == "push":

@@ -27,11 +27,13 @@
 #include "wait_for.h"
 
 #define CHILDREN 2
+#define ALIVE_MS 20
 
 enum conduct {
 	OBEY,	  /* serves until SIGTERM */
 	STUBBORN, /* does not stop */
 	DIE,	  /* ends at once, before it is ready */
+	HANG,	  /* the first is as it should be, the others are silent from the beginning */
 };
 
 /* One for all processes of a test. */
@@ -46,6 +48,7 @@ struct board {
 
 static struct board *board;
 static pid_t master;
+static int64_t hang_timeout_ms; /* of the next master */
 
 static int serve(struct prefork_child *child)
 {
@@ -59,7 +62,9 @@ static int serve(struct prefork_child *child)
 	for (;;) {
 		int signo;
 
-		poll(&signals, 1, -1);
+		poll(&signals, 1, ALIVE_MS);
+		if (child->index == 0 || atomic_load(&board->conduct) != HANG)
+			prefork_alive(child);
 		signo = daemon_signals_next(child->signal_fd);
 		if (signo == SIGHUP)
 			atomic_fetch_add(&board->hups, 1);
@@ -99,6 +104,7 @@ static void start_master(int64_t stop_timeout_ms)
 	const struct prefork_opts opts = {
 		.n = CHILDREN,
 		.stop_timeout_ms = stop_timeout_ms,
+		.hang_timeout_ms = hang_timeout_ms,
 		.run = run,
 		.reload = count_reload,
 		.gone = count_gone,
@@ -134,6 +140,7 @@ static int setup(void **state)
 	if (board == MAP_FAILED)
 		return -1;
 	atomic_store(&board->lowest, 99);
+	hang_timeout_ms = 0;
 	return 0;
 }
 
@@ -273,6 +280,65 @@ static void keeps_the_old_if_the_new_dies(void **state)
 	WAIT_FOR(atomic_load(&board->pid[0]) != before);
 }
 
+/* A child that is silent is killed and started again, also the one that comes after it; the other stays. */
+static void replaces_who_hangs(void **state)
+{
+	int talking, silent;
+
+	(void)state;
+	hang_timeout_ms = 1000;
+	atomic_store(&board->conduct, HANG);
+	start_master(5000);
+	WAIT_FOR(all_ready());
+	talking = atomic_load(&board->pid[0]);
+	silent = atomic_load(&board->pid[1]);
+	WAIT_FOR(atomic_load(&board->gone) >= 2);
+	assert_int_not_equal(atomic_load(&board->pid[1]), silent);
+	assert_int_equal(atomic_load(&board->pid[0]), talking);
+	assert_int_equal(atomic_load(&board->stopped), 0);
+	assert_int_equal(master_status(), -1);
+}
+
+/* A stopped process cannot even be asked to go. */
+static void replaces_who_is_stopped(void **state)
+{
+	int before;
+
+	(void)state;
+	hang_timeout_ms = 1000;
+	start_master(5000);
+	WAIT_FOR(all_ready());
+	before = atomic_load(&board->pid[1]);
+	kill((pid_t)before, SIGSTOP);
+	WAIT_FOR(atomic_load(&board->pid[1]) != before);
+	assert_int_equal(atomic_load(&board->gone), 1);
+}
+
+/* Where everything stood still, nobody is to blame for silence. */
+static void forgives_a_pause_of_all(void **state)
+{
+	int before[CHILDREN];
+	int64_t until_ms;
+
+	(void)state;
+	hang_timeout_ms = 500;
+	start_master(5000);
+	WAIT_FOR(all_ready());
+	for (int i = 0; i < CHILDREN; i++) {
+		before[i] = atomic_load(&board->pid[i]);
+		kill((pid_t)before[i], SIGSTOP);
+	}
+	kill(master, SIGSTOP);
+	until_ms = clock_mono_ms() + 2000;
+	WAIT_FOR(clock_mono_ms() >= until_ms);
+	kill(master, SIGCONT);
+	for (int i = 0; i < CHILDREN; i++)
+		kill((pid_t)before[i], SIGCONT);
+	kill(master, SIGHUP);
+	WAIT_FOR(atomic_load(&board->hups) == CHILDREN);
+	assert_int_equal(atomic_load(&board->gone), 0);
+}
+
 static void children_follow_the_master(void **state)
 {
 	(void)state;
@@ -336,6 +402,9 @@ int main(void)
 		TEST(reloads),
 		TEST(replaces),
 		TEST(keeps_the_old_if_the_new_dies),
+		TEST(replaces_who_hangs),
+		TEST(replaces_who_is_stopped),
+		TEST(forgives_a_pause_of_all),
 		TEST(children_follow_the_master),
 		TEST(tells_systemd),
 	};
