@@ -8,17 +8,15 @@ given can be compared to the letter; the last tests go through the real ones.
 import itertools
 import json
 import re
-import shutil
 import socket
 import ssl
-import subprocess
 import threading
 
 import httpx
 import pytest
-from client import DEADLINE, check_problem, wait_for
-from fcgi_recorder import Recorder
+from client import DEADLINE, check_problem
 from stack import SOURCE, Stack
+from webserver import WebServer
 
 # Whatever the request, and what a header may add to it: src/web/request.c reads these.
 ALWAYS = {"REQUEST_METHOD", "REQUEST_URI", "REQUEST_SCHEME", "REQUEST_ID", "REMOTE_ADDR"}
@@ -48,101 +46,6 @@ SPOOFS = [
     ("REMOTE_USER", "root-admin"),
     ("Proxy", "http://192.0.2.1/"),
 ]
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class WebServer:
-    """A web server of this test's own, with the operator's files and recorders behind it."""
-
-    def __init__(self, name, directory):
-        self.name, self.dir, self.port = name, directory, free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.config = directory / f"{name}.conf"
-        self.api_socket, self.push_socket = directory / "api.sock", directory / "push.sock"
-        write = self._write_nginx if name == "nginx" else self._write_lighttpd
-        self.command = write()
-
-    def _adapt(self, source, target):
-        text = source.read_text().replace("/run/bellhop/", f"{self.dir}/")
-        target.parent.mkdir(exist_ok=True)
-        target.write_text(text)
-
-    def _write_nginx(self):
-        for name in ("bellhop.conf", "bellhop_http.conf", "bellhop_params"):
-            self._adapt(SOURCE / "nginx" / name, self.dir / "bellhop" / name)
-        temporary = "\n".join(
-            f"{kind}_temp_path {self.dir}/{kind};" for kind in ("client_body", "fastcgi", "proxy", "uwsgi", "scgi")
-        )
-        self.config.write_text(f"""
-            daemon off; pid {self.dir}/nginx.pid; error_log {self.dir}/nginx.log;
-            {"user root;" if is_root() else ""}
-            events {{ worker_connections 2048; }}
-            http {{
-                access_log off; {temporary}
-                include bellhop/bellhop_http.conf;
-                server {{
-                    listen 127.0.0.1:{self.port};
-                    # A test can come from elsewhere.
-                    set_real_ip_from 127.0.0.1; real_ip_header X-Test-Address;
-                    location ~ \\.php$ {{ return 418; }}
-                    include bellhop/bellhop.conf;
-                }}
-            }}""")
-        return [which("nginx"), "-c", str(self.config), "-e", f"{self.dir}/nginx.log"]
-
-    def _write_lighttpd(self):
-        self._adapt(SOURCE / "contrib" / "lighttpd" / "bellhop.conf", self.dir / "included" / "bellhop.conf")
-        self.config.write_text(f"""
-            server.document-root = "{self.dir}"
-            server.bind = "127.0.0.1"
-            server.port = {self.port}
-            server.errorlog = "{self.dir}/lighttpd.log"
-            server.upload-dirs = ( "{self.dir}" )
-            include "included/bellhop.conf"
-        """)
-        return [which("lighttpd"), "-D", "-f", str(self.config)]
-
-    def __enter__(self):
-        self.process = subprocess.Popen(self.command)
-        wait_for(self._answers, f"{self.name}")
-        return self
-
-    def _answers(self):
-        assert self.process.poll() is None, f"{self.name} has ended"
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait(DEADLINE)
-
-    def api(self, answer=None):
-        return Recorder(self.api_socket, answer)
-
-    def push(self, answer=None):
-        return Recorder(self.push_socket, answer)
-
-    def raw(self, head, body=b""):
-        """Sends exactly this, and returns the open connection."""
-        connection = socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE)
-        connection.sendall(head.replace("\n", "\r\n").encode("latin-1") + b"\r\n" + body)
-        return connection
-
-    def call(self, method="GET", path="/chat/v1/tickets/T-1/messages", **more):
-        return httpx.request(method, self.url + path, timeout=DEADLINE, trust_env=False, **more)
-
-
-def is_root():
-    return subprocess.run(["id", "-u"], capture_output=True, text=True, check=True).stdout.strip() == "0"
-
-
-def which(name):
-    return shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
 
 
 @pytest.fixture(scope="module", params=["nginx", "lighttpd"])
@@ -180,12 +83,17 @@ def test_nginx_passes_exactly_the_parameters_that_we_read(nginx):
 
 
 def test_the_params_file_names_what_the_source_reads():
-    """One list, kept in two places; the identity is for the operator to add."""
+    """One list, kept in two places; who is asking is said in a file of its own, for those who want it."""
     source = (SOURCE / "src" / "web" / "request.c").read_text()
     read = set(re.findall(r'\{"([A-Z_]+)", offsetof', source))
-    passed = set(re.findall(r"^fastcgi_param +([A-Z_]+)", (SOURCE / "nginx" / "bellhop_params").read_text(), re.M))
-    assert {name for name in read if not name.startswith("BELLHOP_")} - passed == {"HTTP_X_REQUEST_ID"}
-    assert passed <= read
+
+    def passed(file):
+        return set(re.findall(r"^fastcgi_param +([A-Z_]+)", (SOURCE / "nginx" / file).read_text(), re.M))
+
+    identity = {name for name in read if name.startswith("BELLHOP_")}
+    assert read - identity - passed("bellhop_params") == {"HTTP_X_REQUEST_ID"}
+    assert passed("bellhop_params") <= read - identity
+    assert passed("bellhop_auth.conf") == identity
 
 
 def test_lighttpd_passes_what_we_read(tmp_path):

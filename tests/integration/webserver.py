@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+nginx and lighttpd of a test's own, with the files that an operator includes, and php-fpm for a site that
+has logins.
+"""
+
+import glob
+import os
+import pathlib
+import pwd
+import shutil
+import socket
+import subprocess
+
+import httpx
+from client import DEADLINE, wait_for
+from fcgi_recorder import Recorder
+from stack import SOURCE
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def is_root():
+    return os.geteuid() == 0
+
+
+def which(name):
+    return shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+
+
+class WebServer:
+    """
+    A web server with the operator's files. Behind it are recorders in its own directory, or the daemons whose
+    sockets are in `sockets`; with `php`, who is logged in there is so in the chat. `site` is text for the server's
+    configuration.
+    """
+
+    def __init__(self, name, directory, sockets=None, php=None, site=""):
+        self.name, self.dir, self.port = name, pathlib.Path(directory), free_port()
+        self.sockets = pathlib.Path(sockets or directory)
+        self.php, self.site = php, site
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.config = self.dir / f"{name}.conf"
+        write = self._write_nginx if name == "nginx" else self._write_lighttpd
+        self.command = write()
+
+    def _adapt(self, source, target):
+        text = source.read_text().replace("/run/bellhop/", f"{self.sockets}/")
+        if self.php:
+            text = text.replace("#include ", "include ")
+            text = text.replace("/run/php/php-fpm.sock", str(self.php.socket))
+            text = text.replace("/var/www/bellhop/", f"{self.php.dir}/")
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(text)
+
+    def _write_nginx(self):
+        for source in (SOURCE / "nginx").glob("bellhop*"):
+            self._adapt(source, self.dir / "bellhop" / source.name)
+        temporary = "\n".join(
+            f"{kind}_temp_path {self.dir}/{kind};" for kind in ("client_body", "fastcgi", "proxy", "uwsgi", "scgi")
+        )
+        pages = "location ~ [.]php$ { return 418; }"
+        if self.php:
+            pages = f"""
+                location ~ \\.php$ {{
+                    include /etc/nginx/fastcgi_params;
+                    fastcgi_param SCRIPT_FILENAME {self.php.dir}$fastcgi_script_name;
+                    fastcgi_pass unix:{self.php.socket};
+                }}"""
+        self.config.write_text(f"""
+            daemon off; pid {self.dir}/nginx.pid; error_log {self.dir}/nginx.log;
+            {"user root;" if is_root() else ""}
+            events {{ worker_connections 2048; }}
+            http {{
+                access_log off; {temporary}
+                include bellhop/bellhop_http.conf;
+                server {{
+                    listen 127.0.0.1:{self.port};
+                    # A test can come from elsewhere.
+                    set_real_ip_from 127.0.0.1; real_ip_header X-Test-Address;
+                    {pages}
+                    {self.site}
+                    include bellhop/bellhop.conf;
+                }}
+            }}""")
+        return [which("nginx"), "-c", str(self.config), "-e", f"{self.dir}/nginx.log"]
+
+    def _write_lighttpd(self):
+        self._adapt(SOURCE / "contrib" / "lighttpd" / "bellhop.conf", self.dir / "included" / "bellhop.conf")
+        self.config.write_text(f"""
+            server.document-root = "{self.dir}"
+            server.bind = "127.0.0.1"
+            server.port = {self.port}
+            server.errorlog = "{self.dir}/lighttpd.log"
+            server.upload-dirs = ( "{self.dir}" )
+            include "included/bellhop.conf"
+        """)
+        return [which("lighttpd"), "-D", "-f", str(self.config)]
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.command)
+        wait_for(self._answers, f"{self.name}")
+        return self
+
+    def _answers(self):
+        assert self.process.poll() is None, f"{self.name} has ended"
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(DEADLINE)
+
+    def api(self, answer=None):
+        return Recorder(self.sockets / "api.sock", answer)
+
+    def push(self, answer=None):
+        return Recorder(self.sockets / "push.sock", answer)
+
+    def raw(self, head, body=b""):
+        """Sends exactly this, and returns the open connection."""
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE)
+        connection.sendall(head.replace("\n", "\r\n").encode("latin-1") + b"\r\n" + body)
+        return connection
+
+    def call(self, method="GET", path="/chat/v1/tickets/T-1/messages", **more):
+        return httpx.request(method, self.url + path, timeout=DEADLINE, trust_env=False, **more)
+
+
+class Php:
+    """php-fpm with a pool of its own, that of a site in `dir`; as nobody special, sessions and all."""
+
+    def __init__(self, directory, env=None):
+        self.dir = pathlib.Path(directory)
+        self.socket = self.dir / "php.sock"
+        sessions = self.dir / "sessions"
+        sessions.mkdir()
+        identity = ""
+        if is_root():
+            user = pwd.getpwnam("www-data")
+            os.chmod(self.dir, 0o711)
+            os.chown(sessions, user.pw_uid, user.pw_gid)
+            identity = "user = www-data\ngroup = www-data"
+        variables = "\n".join(f'env[{name}] = "{value}"' for name, value in (env or {}).items())
+        config = self.dir / "php-fpm.conf"
+        config.write_text(f"""
+[global]
+error_log = {self.dir}/php-fpm.log
+daemonize = no
+[site]
+{identity}
+listen = {self.socket}
+pm = static
+pm.max_children = 2
+{variables}
+php_admin_value[error_log] = {self.dir}/php.log
+php_admin_value[opcache.enable] = 0
+php_admin_value[session.save_path] = {sessions}
+""")
+        log = self.dir / "php.log"
+        log.touch()
+        log.chmod(0o666)
+        self.command = [sorted(glob.glob("/usr/sbin/php-fpm[0-9]*"))[-1], "-y", str(config)]
+
+    def add(self, name, text):
+        """A page of the site."""
+        page = self.dir / name
+        page.write_text(text)
+        page.chmod(0o644)
+
+    def log(self):
+        return (self.dir / "php.log").read_text()
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.command)
+        wait_for(self.socket.exists, "php-fpm")
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(DEADLINE)
