@@ -1,8 +1,8 @@
 <?php
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A host application's side of bellhop: tokens for its users, and notices into their tickets. Needs no
-// extension but openssl, and that only for https. By hand, with the settings of the demo's env file:
+// A host application's side of bellhop: tokens for its users, notices into their tickets, and the end of
+// their streams when they leave. Needs no extension but openssl, and that only for https. By hand, with the settings of the demo's env file:
 //
 //     php bellhop.php T-17 'Your room is ready.'
 
@@ -19,21 +19,20 @@ function bellhop_token(string $user, string $name, string $role, array|string $t
 }
 
 /**
- * Posts a system message and returns it. $id names it: whoever cannot tell whether it arrived says it again
- * with the same id, and it is there once. Throws where it was refused, or nobody answered.
+ * Posts to bellhop as your site and returns the answer. Says again what may have failed, which is right for
+ * what counts once however often it is said. Throws where it was refused, or nobody answered.
  */
-function bellhop_notice(string $ticket, string $text, string $id): array
+function bellhop_post(string $path, array $body): ?array
 {
     $token = bellhop_token('site', 'Front desk', 'service', '*', 60);
     $request = stream_context_create([
         'http' => ['method' => 'POST', 'timeout' => 10, 'ignore_errors' => true,
                    'header' => ["Authorization: Bearer $token", 'Content-Type: application/json'],
-                   'content' => json_encode(['content' => $text, 'client_msg_id' => $id])],
+                   'content' => json_encode($body)],
         'ssl' => getenv('BELLHOP_CA') ? ['cafile' => getenv('BELLHOP_CA')] : [],
     ]);
-    $url = getenv('BELLHOP_URL') . '/v1/tickets/' . rawurlencode($ticket) . '/system-messages';
     for ($try = 1; ; $try++) {
-        $answer = @file_get_contents($url, false, $request);
+        $answer = @file_get_contents(getenv('BELLHOP_URL') . $path, false, $request);
         $status = $answer === false ? 503 : (int) explode(' ', $http_response_header[0])[1];
         if ($status < 300) {
             return json_decode($answer, true);
@@ -43,6 +42,22 @@ function bellhop_notice(string $ticket, string $text, string $id): array
         }
         sleep($try);
     }
+}
+
+/**
+ * Posts a system message and returns it. $id names it: whoever cannot tell whether it arrived says it again
+ * with the same id, and it is there once.
+ */
+function bellhop_notice(string $ticket, string $text, string $id): array
+{
+    $path = '/v1/tickets/' . rawurlencode($ticket) . '/system-messages';
+    return bellhop_post($path, ['content' => $text, 'client_msg_id' => $id]);
+}
+
+/** Ends the user's open streams, and every token issued until now; for your logout. */
+function bellhop_logged_out(string $user): void
+{
+    bellhop_post('/v1/revocations', ['user_id' => $user]);
 }
 
 if (PHP_SAPI === 'cli' && realpath($argv[0]) === __FILE__) {
