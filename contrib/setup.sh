@@ -34,7 +34,7 @@ setup_set() {
 		setup_set run
 		setup_set lighttpd
 		echo clang clang-format libclang-rt-14-dev libcmocka-dev mandoc shellcheck xz-utils \
-			spawn-fcgi php-cli libcrypt-jwt-perl libio-socket-ssl-perl \
+			spawn-fcgi php-cli php-fpm libcrypt-jwt-perl libio-socket-ssl-perl \
 			python3 python3-pytest python3-pytest-timeout python3-pytest-xdist \
 			python3-requests python3-httpx python3-h2 python3-redis python3-psycopg2 \
 			python3-jwt python3-cryptography python3-hypothesis python3-jsonschema \
@@ -109,7 +109,8 @@ setup_policy_on() {
 setup_enabled_units() {
 	local unit
 	command -v systemctl >/dev/null || return 0
-	for unit in redis-server nginx lighttpd postgresql; do
+	for unit in redis-server nginx lighttpd postgresql apache2 \
+		$(basename -as .service /lib/systemd/system/php*-fpm.service); do
 		if systemctl is-enabled --quiet "$unit" 2>/dev/null; then
 			echo "$unit"
 		fi

@@ -63,6 +63,13 @@ def lighttpd_stack(request):
 
 
 @pytest.fixture(scope="session")
+def trusting_stack(request):
+    """Believes what its web server says about who is asking, for pages of http://desk.test."""
+    env = {"BELLHOP_TRUST_PARAMS": "yes", "BELLHOP_ALLOWED_ORIGINS": "http://desk.test"}
+    yield from running_stack(request, env=env)
+
+
+@pytest.fixture(scope="session")
 def quick_stack(request):
     """Heartbeats come every second."""
     yield from running_stack(request, env={"BELLHOP_HEARTBEAT_MS": "1000"})
