@@ -120,9 +120,8 @@ def database(stack):
     """The URL of an empty database of the daemons' role."""
     url = urllib.parse.urlsplit(stack.env["DATABASE_URL"])
     name = f"t_{uuid.uuid4().hex}"
-    password = (stack.dir / "secret" / "admin.password").read_text().strip()
     admin = psycopg2.connect(
-        host=url.hostname, port=url.port, user="admin", password=password, dbname="postgres"
+        host=url.hostname, port=url.port, user="admin", password=stack.admin_password, dbname="postgres"
     )
     admin.autocommit = True
     with admin.cursor() as cursor:

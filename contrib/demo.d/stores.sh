@@ -14,22 +14,47 @@ make_secret() {
 make_secrets() {
 	chmod 700 "$DIR/secret"
 	local name
-	for name in redis.password postgres.password admin.password jwt.key digest.key; do
+	for name in redis{,-admin,-backup}.password postgres.password admin.password jwt.key digest.key; do
 		make_secret "$name"
 	done
-	# shellcheck disable=SC2034 # read in bellhop.sh
-	REDIS_URL="redis://default:$(<"$DIR/secret/redis.password")@127.0.0.1:$REDIS_PORT/0"
+	# shellcheck disable=SC2034 # these are read in bellhop.sh
+	REDIS_URL=$(redis_url bellhop) REDIS_ADMIN_URL=$(redis_url bellhop-admin)
 	# shellcheck disable=SC2034
 	DATABASE_URL="postgresql://bellhop:$(<"$DIR/secret/postgres.password")@127.0.0.1:$POSTGRES_PORT/bellhop"
 }
 
+# Prints the file with the password of a user of contrib/redis.
+redis_secret() {
+	echo "$DIR/secret/redis${1#bellhop}.password"
+}
+
+redis_url() {
+	echo "redis://$1:$(<"$(redis_secret "$1")")@127.0.0.1:$REDIS_PORT/0"
+}
+
+# The users of contrib/redis with passwords of their own, and one who may do everything, for whoever
+# looks after this demo: as in PostgreSQL it is `admin`.
+redis_write_users() {
+	local user rules prefix=${BELLHOP_REDIS_PREFIX:-bellhop:}
+	{
+		# Nobody is this user, but Redis reads its AOF as it: see contrib/redis/README.
+		echo 'user default off ~* &* +@all'
+		echo "user admin on >$(<"$DIR/secret/admin.password") ~* &* +@all"
+		while read -r _ user rules; do
+			rules=${rules/CHANGE_ME/$(<"$(redis_secret "$user")")}
+			echo "user $user ${rules//bellhop:/"$prefix"}"
+		done <"$SOURCE_DIR/contrib/redis/users.acl"
+	} >"$DIR/redis/users.acl"
+}
+
 redis_start() {
 	is_running redis && return 0
+	redis_write_users
 	cat >"$DIR/redis/redis.conf" <<-END
 		include $SOURCE_DIR/contrib/redis/redis.conf
 		bind 127.0.0.1
 		port $REDIS_PORT
-		requirepass $(<"$DIR/secret/redis.password")
+		aclfile $DIR/redis/users.acl
 		dir $DIR/redis
 		daemonize no
 		pidfile $DIR/run/redis.pid
@@ -42,7 +67,7 @@ redis_start() {
 
 redis_answers() {
 	is_running redis || return 1
-	[[ $(REDISCLI_AUTH=$(<"$DIR/secret/redis.password") redis-cli -h 127.0.0.1 -p "$REDIS_PORT" ping 2>/dev/null) == PONG ]]
+	[[ $(REDISCLI_AUTH=$(<"$DIR/secret/admin.password") redis-cli --user admin -h 127.0.0.1 -p "$REDIS_PORT" ping 2>/dev/null) == PONG ]]
 }
 
 redis_wait() {

@@ -129,8 +129,23 @@ class Stack:
 
     # ---- stores
 
-    def redis(self):
-        return redis.Redis.from_url(self.env["REDIS_URL"])
+    @property
+    def admin_password(self):
+        """Of the user `admin`, who may do everything in either store."""
+        return (self.dir / "secret" / "admin.password").read_text().strip()
+
+    def redis(self, **options):
+        """As somebody who may do everything, unlike the daemons."""
+        at = self.env["REDIS_URL"].rpartition("@")[2]
+        return redis.Redis.from_url(f"redis://admin:{self.admin_password}@{at}", **options)
+
+    def redis_user(self, name, like="bellhop", prefix="bellhop:", rules=()):
+        """Makes a user by the line of `like` in contrib/redis, for another prefix, and more rules; its URL."""
+        lines = (SOURCE / "contrib" / "redis" / "users.acl").read_text().splitlines()
+        given = next(line.split()[2:] for line in lines if line.split()[1] == like)
+        given = [rule.replace("CHANGE_ME", name).replace("bellhop:", prefix) for rule in given]
+        self.redis().execute_command("ACL", "SETUSER", name, "reset", *given, *rules)
+        return f"redis://{name}:{name}@{self.env['REDIS_URL'].rpartition('@')[2]}"
 
     def sql(self, statement, *arguments):
         """Runs one statement as the daemons' role; returns its rows, if it has any."""

@@ -9,7 +9,6 @@ import signal
 import subprocess
 
 import pytest
-import redis
 from client import wait_for
 
 
@@ -18,7 +17,7 @@ class Stores:
 
     def __init__(self, stack):
         self.stack = stack
-        self.r = redis.Redis.from_url(stack.env["REDIS_URL"], decode_responses=True)
+        self.r = stack.redis(decode_responses=True)
         self.prefix = "bellhop:"
 
     @property

@@ -237,7 +237,11 @@ class Copy:
 
     def __init__(self, stack, database):
         self.stack = stack
-        self.settings = {"DATABASE_URL": database, "BELLHOP_REDIS_PREFIX": "copy:"}
+        self.settings = {
+            "DATABASE_URL": database,
+            "REDIS_URL": stack.redis_user("copy", prefix="copy:"),
+            "BELLHOP_REDIS_PREFIX": "copy:",
+        }
         assert self.bellhop("migrate").returncode == 0
 
     def bellhop(self, *arguments, **options):

@@ -68,9 +68,9 @@ def test_a_shell_and_a_parser_read_the_same_env_file(stack):
 
 def test_the_tools_of_the_stores_take_their_urls(stack):
     """redis-cli, unlike the libraries, takes a user that is left out for one without a name."""
-    ping = ["redis-cli", "--no-auth-warning", "-u", stack.env["REDIS_URL"], "PING"]
+    count = ["redis-cli", "--no-auth-warning", "-u", stack.env["REDIS_URL"], "XLEN", "bellhop:nothing"]
     select = ["psql", stack.env["DATABASE_URL"], "-Atc", "SELECT 1"]
-    assert subprocess.run(ping, capture_output=True, text=True, check=True).stdout == "PONG\n"
+    assert subprocess.run(count, capture_output=True, text=True, check=True).stdout == "0\n"
     assert subprocess.run(select, capture_output=True, text=True, check=True).stdout == "1\n"
 
 

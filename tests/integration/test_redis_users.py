@@ -1,123 +1,224 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""contrib/redis: its users may do what the daemons need, and nothing that an operator would regret."""
+"""
+contrib/redis: its users may do what the daemons need, nothing that an operator would regret, and nothing that
+nobody uses. Every stack of these tests runs as them; here it is looked at closely.
+"""
 
-import contextlib
 import os
 import subprocess
 
 import pytest
 import redis
-from client import DEADLINE, wait_for
-from stack import SOURCE, Stack
+from client import wait_for
+from conftest import running_stack
+from stack import SOURCE
 
-PASSWORD = "for-this-test-alone"
+QUICK = {"BELLHOP_WINDOW_EVENTS": "5", "BELLHOP_WINDOW_MIN": "5", "BELLHOP_HEARTBEAT_MS": "1000"}
+SERVER_ONLY = {"auth", "acl", "config", "ping", "command"}  # of these tests themselves
 
 
 @pytest.fixture(scope="module")
-def restricted(tmp_path_factory):
-    """A stack whose daemons have been started again as the users of users.acl."""
-    with contextlib.ExitStack() as cleaning:
-        stack = cleaning.enter_context(Stack(tmp_path_factory.mktemp("redis")))
-        for line in (SOURCE / "contrib" / "redis" / "users.acl").read_text().splitlines():
-            _, name, *rules = line.replace("CHANGE_ME", PASSWORD).split()
-            stack.redis().execute_command("ACL", "SETUSER", name, *rules)
-        stack.redis().execute_command("FUNCTION", "FLUSH")
-        at = stack.env["REDIS_URL"].rpartition("@")[2]
-        env = {
-            **os.environ,
-            "REDIS_URL": f"redis://bellhop:{PASSWORD}@{at}",
-            "REDIS_ADMIN_URL": f"redis://bellhop-admin:{PASSWORD}@{at}",
-        }
-        for name in ("archive", "api", "push"):
-            stack.stop(name)
-            log = cleaning.enter_context(open(stack.dir / "log" / f"{name}.log", "a"))
-            command = [stack.program(f"bellhop-{name}"), "-c", stack.config]
-            process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-            cleaning.callback(process.wait, DEADLINE)
-            cleaning.callback(process.terminate)
-        stack.daemon_env = env
+def walked(request):
+    """A stack that has done everything it can do, faults of Redis included; nobody else has used its Redis."""
+    for stack in running_stack(request, env=QUICK):
+        admin = stack.redis()
+        admin.config_resetstat()
+        stack.commands = set()
+        for part in (people, texts, upkeep, faults, commands, everything_again):
+            part(stack, f"T-{part.__name__}")
+            wait_for(lambda: stack.site.api("alice").get("/v1/readyz").json().get("mode") == "full", "mode full")
         yield stack
 
 
-def test_the_daemons_work_and_are_denied_nothing(restricted, ticket):
-    api = restricted.site.api("alice")
-    wait_for(lambda: api.get("/v1/readyz").json().get("mode") == "full", "mode full")
-    with api.stream(ticket) as stream:
-        for number in range(3):
-            api.sent(ticket, f"number {number}")
-        stream.wait_messages(3)
-        said = api.call("POST", f"/v1/tickets/{ticket}/typing", json={"typing": True})
-        assert said.status_code == 204
-        stream.wait_named("typing-start")
-        assert api.call("PUT", f"/v1/tickets/{ticket}/read", json={"seq": 2}).json() == {"seq": 2, "unread": 0}
-        stream.wait_named("message-read")
-        roster = f"/v1/tickets/{ticket}/presence"
-        wait_for(lambda: [one["user_id"] for one in api.get(roster).json()["users"]] == ["alice"], "the roster")
-        assert api.call("PUT", "/v1/presence", json={"status": "away"}).status_code == 204
-        wait_for(lambda: stream.named("presence")[-1:] and stream.named("presence")[-1].data["status"] == "away",
-                 "one's presence")  # fmt: skip
-        assert [one["status"] for one in api.get("/v1/presence", users="alice").json()["users"]] == ["away"]
-        assert "alice" in [one["user_id"] for one in api.get("/v1/presence/online").json()["users"]]
-    assert len(api.history(ticket)) == 3
-    assert api.get(f"/v1/tickets/{ticket}/typing").json()["typing"] != []
-    assert api.call("GET", "/v1/health/redis").json()["status"] == "connected"
-    assert restricted.redis().execute_command("ACL", "LOG") == []
+def note_commands(stack):
+    """A restarted Redis counts from nothing."""
+    stats = stack.redis().info("commandstats")
+    stack.commands |= {name.removeprefix("cmdstat_") for name in stats}
+
+
+def people(stack, ticket):
+    alice, bob = stack.site.api("alice"), stack.site.api("bob")
+    alice.sent(ticket, "hello")
+    with alice.stream_many([ticket], inbox=1) as stream:
+        with bob.stream(ticket):
+            stream.wait(lambda _: any(e.data.get("user_id") == "bob" for e in stream.named("presence")), "bob to come")
+            assert bob.call("POST", f"/v1/tickets/{ticket}/typing", json={"typing": True}).status_code == 204
+            stream.wait_named("typing-start")
+            bob.sent(ticket, "hi")
+            assert alice.call("PUT", f"/v1/tickets/{ticket}/read", json={"seq": 2}).json()["seq"] == 2
+            stream.wait_named("message-read")
+            stream.wait_named("inbox")
+            assert bob.call("PUT", "/v1/presence", json={"status": "away"}).status_code == 204
+            roster = f"/v1/tickets/{ticket}/presence"
+            wait_for(lambda: {one["user_id"] for one in alice.get(roster).json()["users"]} >= {"alice", "bob"}, "both")
+            assert [one["status"] for one in alice.get("/v1/presence", users="bob").json()["users"]] == ["away"]
+            assert "bob" in [one["user_id"] for one in alice.get("/v1/presence/online").json()["users"]]
+            assert alice.get(f"/v1/tickets/{ticket}/typing").status_code == 200
+        assert bob.call("PUT", "/v1/presence", json={"status": "offline"}).status_code == 204
+        wait_for(lambda: stack.sql("SELECT 1 FROM bellhop.user_seen WHERE user_id = 'bob'"), "bob to be gone")
+        # Who comes back is no longer forgotten by and by.
+        with bob.stream(ticket):
+            wait_for(lambda: alice.get("/v1/presence", users="bob").json()["users"][0]["status"] == "online", "bob")
+
+
+def texts(stack, ticket):
+    alice, bob, root = stack.site.api("alice"), stack.site.api("bob"), stack.site.api("root", "admin")
+    sent = [alice.sent(ticket, f"text {number}") for number in range(3)]
+    with bob.stream(ticket, init=50) as stream:
+        at = f"/v1/tickets/{ticket}/messages/{sent[0]['seq']}"
+        assert alice.call("PATCH", at, json={"content": "edited"}).status_code == 200
+        assert alice.call("DELETE", at).status_code in (200, 204)
+        assert alice.call("PUT", f"/v1/tickets/{ticket}", json={"title": "A title"}).status_code == 200
+        put = alice.call("PUT", f"/v1/tickets/{ticket}/participants/carol", json={"role": "agent"})
+        assert put.status_code in (200, 201)
+        assert alice.call("DELETE", f"/v1/tickets/{ticket}/participants/carol").status_code in (200, 204)
+        stream.wait(lambda _: len(stream.durable) >= 3, "the events")
+    assert alice.get(f"/v1/tickets/{ticket}/messages", after=0).status_code == 200
+    assert alice.get(f"/v1/tickets/{ticket}/messages").status_code == 200
+    assert alice.get("/v1/tickets").status_code == alice.get("/v1/unread").status_code == 200
+    assert alice.poll(ticket, since=0, wait=0)["events"]
+    assert alice.call("GET", "/v1/health/redis").json()["status"] == "connected"
+    revoked = root.call("POST", "/v1/revocations", json={"user_id": "eve"})
+    assert revoked.status_code == 204, revoked.text
+
+
+def upkeep(stack, ticket):
+    """More than the window holds is trimmed."""
+    alice = stack.site.api("alice")
+    for number in range(20):
+        alice.sent(ticket, f"number {number}")
+    chat = wait_for(lambda: stack.redis().keys(f"bellhop:*:chat:{ticket}"), "the stream")[0]
+    wait_for(lambda: stack.redis().xlen(chat) <= 10, "the trim", 60)
+    wait_for(lambda: stack.redis().hexists("bellhop:revoked", "whole"), "the copy of the revocations")
+
+
+def faults(stack, ticket):
+    alice = stack.site.api("alice")
+    for harm in (
+        lambda r: r.flushall(),
+        lambda r: r.function_flush(),
+        lambda r: r.delete(*r.keys("bellhop:*:chat:*")),
+        lambda r: r.config_set("maxmemory", 1),
+    ):
+        alice.sent(ticket, "before")
+        harm(stack.redis())
+        alice.sent(ticket, "meanwhile")
+        stack.redis().config_set("maxmemory", 0)
+        wait_for(lambda: alice.get("/v1/readyz").json().get("mode") == "full", "mode full")
+    with alice.stream(ticket, init=50) as stream:
+        note_commands(stack)
+        stack.kill("redis")
+        alice.sent(ticket, "while it is away")
+        stack.start()
+        alice.sent(ticket, "after")
+        stream.wait_messages(10)
+
+
+def commands(stack, ticket):
+    """The operator's command, and a copy."""
+    alice = stack.site.api("alice")
+    alice.sent(ticket, "kept")
+    wait_for(lambda: stack.bellhop("verify").returncode == 0, "a record that is whole")
+    for arguments in (
+        ("rebuild", ticket),
+        ("hold", ticket),
+        ("release", ticket),
+        ("export", ticket),
+        ("purge", "--older-than", "90d"),
+        ("epoch", "bump"),
+    ):
+        done = stack.bellhop(*arguments)
+        assert done.returncode == 0, (arguments, done.stdout, done.stderr)
+    stack.bellhop("check", env={"REDIS_URL": stack.env["REDIS_URL"].removesuffix("0") + "1"})
+    # The archiver drops what is left of the former epoch.
+    former = stack.sql("SELECT epoch FROM bellhop.deployment")[0][0] - 1
+    wait_for(lambda: not stack.redis().keys(f"bellhop:{former}:*"), "the former epoch to go", 60)
+
+
+def everything_again(stack, ticket):
+    people(stack, ticket)
+    note_commands(stack)
+
+
+def denied(stack):
+    """What Redis denied anybody, but for what `bellhop check` tries on purpose."""
+    return [
+        [entry[name] for name in ("username", "reason", "object")] + [entry["client-info"]["name"], entry["client-info"]["cmd"], entry["client-info"]["addr"]]
+        for entry in stack.redis().acl_log()
+        if entry["client-info"]["name"] != "bellhop-check"
+    ]
+
+
+def test_nothing_was_denied(walked):
+    assert denied(walked) == []
+
+
+def allowed(name):
+    lines = (SOURCE / "contrib" / "redis" / "users.acl").read_text().splitlines()
+    rules = next(line.split() for line in lines if line.split()[1] == name)
+    return {rule[1:] for rule in rules if rule[0] == "+"}
+
+
+def test_each_command_that_is_allowed_is_used(walked):
+    assert walked.commands - SERVER_ONLY >= {"fcall", "xread", "subscribe"}
+    given = allowed("bellhop") | allowed("bellhop-admin")
+    if not list((SOURCE / "sql" / "redis").glob("bellhop_rate_*.lua")):
+        given -= {"get", "set"}
+    assert sorted(given - walked.commands) == []
+
+
+def test_nobody_may_more_than_single_commands():
+    for line in (SOURCE / "contrib" / "redis" / "users.acl").read_text().splitlines():
+        assert " -@all " in line and "+@" not in line and "allkeys" not in line and "~*" not in line
+
+
+def test_the_daemons_are_the_users_of_the_file(walked):
+    clients = {(one["name"], one["user"]) for one in walked.redis().client_list() if one["name"].startswith("bellhop")}
+    assert {"bellhop"} <= {user for _, user in clients} <= {"bellhop", "bellhop-admin"}
+    assert {name for name, _ in clients} >= {"bellhop-api", "bellhop-archive"}
+    assert not walked.redis().acl_getuser("default")["enabled"]
 
 
 def save(stack, directory, user):
     at = stack.env["REDIS_URL"].rpartition("@")[2]
+    password = (stack.dir / "secret" / f"redis{user.removeprefix('bellhop')}.password").read_text().strip()
     return subprocess.run(
         [SOURCE / "contrib" / "backup", "-c", stack.config, "save", directory],
-        env={**stack.daemon_env, "REDIS_BACKUP_URL": f"redis://{user}:{PASSWORD}@{at}"},
+        env={**os.environ, "REDIS_BACKUP_URL": f"redis://{user}:{password}@{at}"},
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
 
 
-def test_a_backup_with_a_copy_of_redis(restricted, tmp_path):
-    done = save(restricted, tmp_path / "saved", "bellhop-backup")
+def test_a_backup_with_a_copy_of_redis(walked, tmp_path):
+    done = save(walked, tmp_path / "saved", "bellhop-backup")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "saved" / "redis.rdb").read_bytes().startswith(b"REDIS")
-    assert restricted.redis().execute_command("ACL", "LOG") == []
+    assert denied(walked) == []
 
 
-def test_a_user_who_may_not_copy_redis_is_told_so(restricted, tmp_path):
-    done = save(restricted, tmp_path / "saved", "bellhop")
-    restricted.redis().execute_command("ACL", "LOG", "RESET")
+def test_a_user_who_may_not_copy_redis_is_told_so(walked, tmp_path):
+    done = save(walked, tmp_path / "saved", "bellhop")
+    walked.redis().execute_command("ACL", "LOG", "RESET")
     assert (done.returncode, done.stdout) == (1, "")
     assert "REDIS_BACKUP_URL" in done.stderr and "--no-redis" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_lost_functions_are_loaded_again(restricted, ticket):
-    api = restricted.site.api("alice")
-    restricted.redis().execute_command("FUNCTION", "FLUSH")
-    api.sent(ticket, "while they are gone")
-    wait_for(lambda: restricted.redis().execute_command("FUNCTION", "LIST"), "the functions")
-    wait_for(lambda: api.get("/v1/readyz").json().get("mode") == "full", "mode full")
-    assert restricted.redis().execute_command("ACL", "LOG") == []
-
-
-def test_bellhop_check_is_content(restricted):
-    done = restricted.bellhop("check", env=restricted.daemon_env)
+def test_bellhop_check_is_content(walked):
+    done = walked.bellhop("check")
     assert done.returncode in (0, 1), done.stdout + done.stderr
     assert "NOPERM" not in done.stdout + done.stderr
     assert "redis channels: may be published to" in done.stdout
 
 
 @pytest.mark.parametrize("rules", ["resetchannels", "-publish", "-pubsub|numsub"])
-def test_bellhop_check_tells_who_may_not_publish(restricted, rules):
-    name = "bellhop-silent"
-    line = next(
-        line for line in (SOURCE / "contrib/redis/users.acl").read_text().splitlines() if line.startswith("user bellhop ")
-    )
-    _, _, *given = line.replace("CHANGE_ME", PASSWORD).split()
-    restricted.redis().execute_command("ACL", "SETUSER", name, "reset", *given, rules)
-    url = restricted.daemon_env["REDIS_URL"].replace("//bellhop:", f"//{name}:")
+def test_bellhop_check_tells_who_may_not_publish(walked, rules):
+    url = walked.redis_user("bellhop-silent", rules=[rules])
     try:
-        done = restricted.bellhop("check", env={"REDIS_URL": url})
+        done = walked.bellhop("check", env={"REDIS_URL": url})
     finally:
-        restricted.redis().execute_command("ACL", "DELUSER", name)
-        restricted.redis().execute_command("ACL", "LOG", "RESET")
+        walked.redis().execute_command("ACL", "DELUSER", "bellhop-silent")
+        walked.redis().execute_command("ACL", "LOG", "RESET")
     assert "redis channels: typing, presence and inbox are not told: NOPERM" in done.stdout
 
 
@@ -129,18 +230,31 @@ FORBIDDEN = [
     ("EVAL", "return 1", "0"),
     ("SCRIPT", "FLUSH"),
     ("FUNCTION", "FLUSH"),
-    ("FUNCTION", "LOAD", "x"),
+    ("FUNCTION", "DELETE", "bellhop_2"),
     ("SHUTDOWN",),
     ("ACL", "LIST"),
+    ("ACL", "SETUSER", "bellhop", "+@all"),
+    ("CLIENT", "LIST"),
+    ("MONITOR",),
     ("GET", "somebody-elses-key"),
     ("SET", "somebody-elses-key", "x"),
     ("PUBLISH", "somebody-elses-channel", "x"),
+    ("PSUBSCRIBE", "bellhop:*"),
     ("REPLICAOF", "127.0.0.1", "1"),
 ]
+OF_ONE = {
+    "bellhop": [("FUNCTION", "LOAD", "x"), ("RENAME", "bellhop:a", "b"), ("RESTORE", "bellhop:a", "0", "x")],
+    "bellhop-admin": [("GET", "bellhop:deployment"), ("FCALL", "bellhop_2_swept", "0"), ("PUBLISH", "bellhop:system", "")],
+    "bellhop-backup": [("GET", "bellhop:deployment"), ("FUNCTION", "LOAD", "x"), ("XREAD", "STREAMS", "bellhop:a", "0")],
+}
 
 
-@pytest.mark.parametrize("command", FORBIDDEN, ids=lambda command: "-".join(command[:2]))
-def test_the_daemons_user_may_not(restricted, command):
-    connection = redis.Redis.from_url(restricted.daemon_env["REDIS_URL"])
-    with pytest.raises(redis.exceptions.NoPermissionError):
-        connection.execute_command(*command)
+@pytest.mark.parametrize("user", OF_ONE)
+def test_nobody_may(walked, user):
+    url = walked.redis_user(f"{user}-too", like=user)
+    connection = redis.Redis.from_url(url)
+    for command in FORBIDDEN + OF_ONE[user]:
+        with pytest.raises((redis.exceptions.NoPermissionError, redis.exceptions.ResponseError), match="(?i)permission"):
+            connection.execute_command(*command)
+    walked.redis().execute_command("ACL", "DELUSER", f"{user}-too")
+    walked.redis().execute_command("ACL", "LOG", "RESET")
