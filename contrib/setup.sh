@@ -19,7 +19,7 @@ setup_set() {
 	case $1 in
 	build)
 		echo gcc=cc libc6-dev make=make autoconf=autoconf automake=automake pkgconf=pkg-config \
-			libfcgi-dev libhiredis-dev libpq-dev libyajl-dev libsodium-dev libevent-dev \
+			libhiredis-dev libpq-dev libyajl-dev libsodium-dev libevent-dev \
 			uthash-dev libcurl4-openssl-dev
 		;;
 	run)

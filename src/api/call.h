@@ -7,7 +7,7 @@
 #define BELLHOP_API_CALL_H
 
 #include "api/gate.h"
-#include "api/peer.h"
+#include "api/intake.h"
 #include "api/revoked.h"
 #include "api/stores.h"
 #include "base/log.h"
@@ -22,8 +22,8 @@ struct call {
 	struct revoked *revoked;
 	const struct conf *conf;
 
-	struct request request;
-	enum peer_body body_state;
+	struct request request; /* borrowed from the lobby's intake */
+	enum intake_body body_state;
 	struct buf *body;
 	struct route_match route;
 	const char *pattern;	/* of the route, "" where none was found */

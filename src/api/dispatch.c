@@ -209,19 +209,19 @@ static int identify(struct call *call, unsigned needs)
 static int check_body(struct call *call)
 {
 	switch (call->body_state) {
-	case PEER_BODY_WHOLE:
+	case INTAKE_BODY_WHOLE:
 		return 0;
-	case PEER_BODY_SHORT:
+	case INTAKE_BODY_SHORT:
 		call_refuse(call, PROBLEM_BAD_REQUEST,
 			    "the body ended before Content-Length was reached");
 		break;
-	case PEER_BODY_LONG:
+	case INTAKE_BODY_LONG:
 		call_refuse(call, PROBLEM_BAD_REQUEST, "the body is longer than Content-Length");
 		break;
-	case PEER_BODY_LARGE:
+	case INTAKE_BODY_LARGE:
 		call_refuse(call, PROBLEM_TOO_LARGE, "the body is larger than this server takes");
 		break;
-	case PEER_BODY_MEMORY:
+	case INTAKE_BODY_MEMORY:
 		call_refuse(call, PROBLEM_INTERNAL, NULL);
 		break;
 	}

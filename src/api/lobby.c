@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Who waits at the door. */
+/* Who waits at the door, coming in or going out. */
 #include "config.h"
 
 #include "api/lobby.h"
@@ -15,65 +15,86 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "web/fcgi_record.h"
 
 enum {
-	/* A web server connects and sends at once: nearly every head is here within this time. */
-	MOMENT_MS = 20,
+	READ_STEP = 16384,
+	/* Of one connection before others have their turn: a usual request with its body. */
+	READ_STEPS = 8,
+	/* A web server connects and sends at once: while the house is quiet, that is waited for here. */
+	MOMENT_MS = 1,
+	QUIET_GUESTS = 4,
 	GUESTS_MAX = 256,
-	/*
-	 * What waits here fills the peer's send buffer, which takes no more than about 70 pieces of a
-	 * byte each: half a head of this size is libfcgi's to read on, and to cut off.
-	 */
-	CLOG_SIZE = 64,
-};
-
-enum head {
-	HEAD_WHOLE,
-	HEAD_PART,
-	HEAD_GONE /* the peer has closed, and will not send the rest */
+	HELD_MAX = 32 * 1024 * 1024, /* bodies and answers that wait, in bytes */
 };
 
 struct guest {
 	TAILQ_ENTRY(guest) entry;
 	int fd;
+	uint32_t events; /* what epoll watches it for; 0: not at all */
 	int64_t deadline_ms;
+	size_t held;
+	struct intake intake;
+	bool has_come;	  /* a byte of it */
+	bool has_closed;  /* nothing more comes, or is read */
+	bool is_answered; /* what is in intake.out is all that it gets */
+	bool is_shut;	  /* it got it; what it still sends is thrown away, until it closes */
 };
 
 struct lobby {
 	int epoll_fd;
+	int64_t timeout_ms;
+	size_t body_limit;
 	unsigned n_guests;
-	TAILQ_HEAD(guests, guest) guests; /* the oldest first */
+	size_t held;
+	TAILQ_HEAD(guests, guest) guests; /* the next to expire first */
 };
 
 struct lobby *lobby_new(int epoll_fd)
 {
-	struct lobby *lobby = malloc(sizeof(*lobby));
+	struct lobby *lobby = calloc(1, sizeof(*lobby));
 
 	if (lobby == NULL)
 		return NULL;
 	lobby->epoll_fd = epoll_fd;
-	lobby->n_guests = 0;
 	TAILQ_INIT(&lobby->guests);
 	return lobby;
 }
 
-/* Ends the waiting. The descriptor, still open, is the caller's. */
-static int leave(struct lobby *lobby, struct guest *guest)
+void lobby_limit(struct lobby *lobby, int64_t timeout_ms, size_t body_limit)
 {
-	int fd = guest->fd;
-
-	(void)epoll_ctl(lobby->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-	TAILQ_REMOVE(&lobby->guests, guest, entry);
-	lobby->n_guests--;
-	free(guest);
-	return fd;
+	lobby->timeout_ms = timeout_ms;
+	lobby->body_limit = body_limit;
 }
 
+struct intake *lobby_intake(struct guest *guest)
+{
+	return &guest->intake;
+}
+
+/* ---- coming and going ---- */
+
+/* Closing takes the descriptor out of epoll. */
+static void leave(struct lobby *lobby, struct guest *guest)
+{
+	close(guest->fd);
+	TAILQ_REMOVE(&lobby->guests, guest, entry);
+	lobby->n_guests--;
+	lobby->held -= guest->held;
+	intake_deinit(&guest->intake);
+	free(guest);
+}
+
+/* Somebody goes before all is done. */
 static void drop(struct lobby *lobby, struct guest *guest, const char *reason)
 {
-	log_warn(NULL, "connection dropped: no whole request came", LOG_STR("reason", reason));
-	close(leave(lobby, guest));
+	const struct log_ctx ctx = {.request_id = str_of(guest->intake.request.request_id)};
+
+	if (!guest->is_answered && guest->has_come)
+		log_warn(NULL, "connection dropped: no whole request came",
+			 LOG_STR("reason", reason));
+	else if (guest->is_answered && !guest->is_shut)
+		log_warn(&ctx, "the web server did not take the answer", LOG_STR("reason", reason));
+	leave(lobby, guest);
 }
 
 void lobby_free(struct lobby *lobby)
@@ -81,117 +102,199 @@ void lobby_free(struct lobby *lobby)
 	if (lobby == NULL)
 		return;
 	while (!TAILQ_EMPTY(&lobby->guests))
-		close(leave(lobby, TAILQ_FIRST(&lobby->guests)));
+		leave(lobby, TAILQ_FIRST(&lobby->guests));
 	free(lobby);
 }
 
-/*
- * Whether n bytes hold a whole head. What is not a head at all, or makes the parser answer by itself,
- * is taken for one: libfcgi does not wait with it.
- */
-static bool is_whole(const char *bytes, size_t n)
+/* The time-out begins anew, for the next part. */
+static void renew(struct lobby *lobby, struct guest *guest)
 {
-	struct fcgi_record_parser parser;
-	struct fcgi_record_part part;
-	struct buf answers = BUF_INIT;
-	enum fcgi_record_step step;
-	struct scan in;
-
-	fcgi_record_init(&parser);
-	scan_init(&in, bytes, n);
-	do
-		step = fcgi_record_next(&parser, &in, &answers, &part);
-	while (step == FCGI_RECORD_STARTED || step == FCGI_RECORD_PARAMS_PART);
-	if (answers.len > 0 || answers.failed)
-		step = FCGI_RECORD_BROKEN;
-	buf_deinit(&answers);
-	return step != FCGI_RECORD_MORE;
-}
-
-static enum head look(int fd)
-{
-	char bytes[CLOG_SIZE];
-	struct pollfd peer = {.fd = fd, .events = POLLRDHUP};
-	/* Asked first: then what is read next is all that there will ever be. */
-	bool has_gone = poll(&peer, 1, 0) == 1 && peer.revents != 0;
-	ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
-
-	if (n >= CLOG_SIZE || (n > 0 && is_whole(bytes, (size_t)n)))
-		return HEAD_WHOLE;
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-		return HEAD_GONE;
-	return has_gone ? HEAD_GONE : HEAD_PART;
-}
-
-/* Waits for the first bytes; the whole head mostly comes with them. */
-static enum head look_a_moment(int fd)
-{
-	struct pollfd peer = {.fd = fd, .events = POLLIN};
-
-	(void)poll(&peer, 1, MOMENT_MS);
-	return look(fd);
-}
-
-/* 0, or -1: nobody will be told when it sends. */
-static int stay(struct lobby *lobby, int fd, int64_t deadline_ms)
-{
-	/* Edges: half a head must not be news again and again. What came before is one. */
-	struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.fd = fd};
-	struct guest *guest = malloc(sizeof(*guest));
-
-	if (guest == NULL || epoll_ctl(lobby->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
-		free(guest);
-		return -1;
-	}
-	guest->fd = fd;
-	guest->deadline_ms = deadline_ms;
+	TAILQ_REMOVE(&lobby->guests, guest, entry);
+	guest->deadline_ms = clock_mono_ms() + lobby->timeout_ms;
 	TAILQ_INSERT_TAIL(&lobby->guests, guest, entry);
-	lobby->n_guests++;
+}
+
+/* It waits: for what, and with how much. The guest may be gone afterwards. */
+static void stay(struct lobby *lobby, struct guest *guest)
+{
+	const struct intake *intake = &guest->intake;
+	struct epoll_event event = {.data.fd = guest->fd};
+
+	event.events = (guest->has_closed ? 0 : EPOLLIN) | (intake->out.len > 0 ? EPOLLOUT : 0);
+	if (event.events != guest->events &&
+	    epoll_ctl(lobby->epoll_fd, guest->events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD,
+		      guest->fd, &event) != 0) {
+		log_error(NULL, "could not wait for a request", LOG_ERRNO(errno));
+		leave(lobby, guest);
+		return;
+	}
+	guest->events = event.events;
+	lobby->held -= guest->held;
+	guest->held = intake->body.cap + intake->out.cap;
+	lobby->held += guest->held;
+	while (lobby->held > HELD_MAX && TAILQ_FIRST(&lobby->guests) != guest)
+		drop(lobby, TAILQ_FIRST(&lobby->guests), "too much waits");
+}
+
+/* ---- bytes ---- */
+
+/* Reads what is there, for now. -1: the peer has gone. */
+static int receive(struct lobby *lobby, struct guest *guest)
+{
+	struct intake *intake = &guest->intake;
+	char bytes[READ_STEP];
+
+	for (int i = 0; i < READ_STEPS; i++) {
+		const enum intake_state before = intake->state;
+		ssize_t n = recv(guest->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+		if (n == 0) {
+			guest->has_closed = true;
+			/* It may still read its answer. Without a request there is none. */
+			return guest->is_answered ? 0 : -1;
+		}
+		if (n < 0)
+			return errno == EAGAIN || errno == EINTR ? 0 : -1;
+		guest->has_come = true;
+		if (guest->is_answered)
+			continue;
+		intake_feed(intake, (struct str){bytes, (size_t)n});
+		if (before == INTAKE_HEAD && intake->state == INTAKE_BODY)
+			renew(lobby, guest);
+		if (intake->state > INTAKE_BODY || intake_is_over(intake) || n < READ_STEP)
+			return 0;
+	}
 	return 0;
 }
 
-bool lobby_admit(struct lobby *lobby, int fd, int64_t deadline_ms)
+/* Writes what waits, as far as the peer takes it. -1: it takes no more. */
+static int deliver(struct guest *guest)
 {
-	switch (look_a_moment(fd)) {
-	case HEAD_WHOLE:
-		return true;
-	case HEAD_GONE:
+	struct buf *out = &guest->intake.out;
+
+	while (out->len > 0) {
+		ssize_t n = send(guest->fd, out->data, out->len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0)
+			return errno == EAGAIN || errno == EINTR ? 0 : -1;
+		buf_consume(out, (size_t)n);
+	}
+	return 0;
+}
+
+/* Whether the request waits for its answer, or for leave to be longer. */
+static bool is_asking(const struct guest *guest)
+{
+	return !guest->is_answered &&
+	       (guest->intake.state == INTAKE_DONE || intake_is_over(&guest->intake));
+}
+
+/* What needs no request: it gets what is in out, and nothing else of it is read. */
+static void end_broken(struct lobby *lobby, struct guest *guest)
+{
+	struct intake *intake = &guest->intake;
+
+	if (intake->state == INTAKE_ABORTED)
+		intake_end(intake);
+	else
+		log_warn(NULL, "could not read from the web server: not fastcgi",
+			 LOG_STR("reason", intake->parser.broken));
+	guest->has_closed = guest->is_answered = guest->is_shut = true;
+	renew(lobby, guest);
+}
+
+/* Sends what there is; it waits, or has all. The guest may be gone afterwards. */
+static void proceed(struct lobby *lobby, struct guest *guest)
+{
+	const struct intake *intake = &guest->intake;
+
+	if (deliver(guest) != 0) {
+		drop(lobby, guest, "the peer has gone");
+		return;
+	}
+	if (guest->is_answered && intake->out.len == 0) {
+		if (guest->has_closed) {
+			leave(lobby, guest);
+			return;
+		}
+		/* To close with bytes unread would reset the connection, and the answer with it. */
+		if (!guest->is_shut)
+			(void)shutdown(guest->fd, SHUT_WR);
+		guest->is_shut = true;
+	}
+	stay(lobby, guest);
+}
+
+/* The guest where it asks something, else NULL: then it waits, or is gone. */
+static struct guest *attend(struct lobby *lobby, struct guest *guest)
+{
+	if (!guest->has_closed && receive(lobby, guest) != 0) {
+		drop(lobby, guest, "the peer has gone");
+		return NULL;
+	}
+	if (is_asking(guest))
+		return guest;
+	if (!guest->is_answered && guest->intake.state > INTAKE_DONE)
+		end_broken(lobby, guest);
+	proceed(lobby, guest);
+	return NULL;
+}
+
+struct guest *lobby_admit(struct lobby *lobby, int fd)
+{
+	struct pollfd peer = {.fd = fd, .events = POLLIN};
+	struct guest *guest = calloc(1, sizeof(*guest));
+
+	if (guest == NULL) {
+		log_error(NULL, "could not wait for a request", LOG_ERRNO(ENOMEM));
 		close(fd);
-		return false;
-	case HEAD_PART:
-		break;
+		return NULL;
 	}
 	if (lobby->n_guests == GUESTS_MAX)
 		drop(lobby, TAILQ_FIRST(&lobby->guests), "too many wait");
-	if (stay(lobby, fd, deadline_ms) != 0) {
-		log_error(NULL, "could not wait for a request", LOG_ERRNO(errno));
-		close(fd);
-	}
-	return false;
+	guest->fd = fd;
+	guest->deadline_ms = clock_mono_ms() + lobby->timeout_ms;
+	intake_init(&guest->intake, lobby->body_limit);
+	TAILQ_INSERT_TAIL(&lobby->guests, guest, entry);
+	lobby->n_guests++;
+	if (lobby->n_guests <= QUIET_GUESTS)
+		(void)poll(&peer, 1, MOMENT_MS);
+	return attend(lobby, guest);
 }
 
-bool lobby_wake(struct lobby *lobby, int fd)
+struct guest *lobby_wake(struct lobby *lobby, int fd)
 {
 	struct guest *guest;
 
 	TAILQ_FOREACH(guest, &lobby->guests, entry) {
 		if (guest->fd == fd)
-			break;
+			return attend(lobby, guest);
 	}
-	if (guest == NULL)
-		return false;
-	switch (look(fd)) {
-	case HEAD_WHOLE:
-		(void)leave(lobby, guest);
-		return true;
-	case HEAD_GONE:
-		drop(lobby, guest, "the peer has gone");
-		break;
-	case HEAD_PART:
-		break;
-	}
-	return false;
+	return NULL;
 }
+
+void lobby_go_on(struct lobby *lobby, struct guest *guest)
+{
+	proceed(lobby, guest);
+}
+
+void lobby_answer(struct lobby *lobby, struct guest *guest, struct str cgi)
+{
+	struct intake *intake = &guest->intake;
+
+	guest->is_answered = true;
+	guest->has_closed = intake->has_ended;
+	buf_deinit(&intake->body);
+	intake_answer(intake, cgi);
+	if (!buf_ok(&intake->out)) {
+		drop(lobby, guest, "out of memory");
+		return;
+	}
+	renew(lobby, guest);
+	proceed(lobby, guest);
+}
+
+/* ---- time ---- */
 
 void lobby_expire(struct lobby *lobby)
 {
@@ -204,7 +307,19 @@ void lobby_expire(struct lobby *lobby)
 
 int64_t lobby_deadline(const struct lobby *lobby)
 {
-	const struct guest *oldest = TAILQ_FIRST(&lobby->guests);
+	const struct guest *next = TAILQ_FIRST(&lobby->guests);
 
-	return oldest != NULL ? oldest->deadline_ms : INT64_MAX;
+	return next != NULL ? next->deadline_ms : INT64_MAX;
+}
+
+bool lobby_close_idle(struct lobby *lobby)
+{
+	struct guest *guest, *next;
+
+	for (guest = TAILQ_FIRST(&lobby->guests); guest != NULL; guest = next) {
+		next = TAILQ_NEXT(guest, entry);
+		if (guest->intake.state == INTAKE_HEAD)
+			leave(lobby, guest);
+	}
+	return !TAILQ_EMPTY(&lobby->guests);
 }

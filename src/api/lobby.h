@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Connections that have not sent the head of a request yet. libfcgi would block on them; here they
- * wait without holding the worker, so that no number of silent or dawdling peers holds a request of
- * another one.
+ * The connections of a worker: all those whose request is not whole yet, and those whose answer was
+ * not taken yet. They wait here without holding the worker, so that no number of silent, dawdling or
+ * deaf peers holds a request of another one.
  *
- * A head is whole once its empty FCGI_PARAMS record has come (FastCGI 1.0, section 6.2). It is only
- * looked at and stays in the socket, for libfcgi to read; so only the first 64 bytes can be awaited
- * here, and half a head that is longer counts as a whole one.
+ * A connection serves one request and is closed after it, also where the web server offered to keep
+ * it. Each of its parts, head, body and answer, has the time-out for itself, in total, however the
+ * bytes dribble. How many may wait, and with how much, is bounded; beyond that the oldest goes.
  */
 #ifndef BELLHOP_API_LOBBY_H
 #define BELLHOP_API_LOBBY_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "api/intake.h"
 
 struct lobby;
+struct guest;
 
 /*
  * Watches its connections with epoll_fd, which the caller keeps: an event of one has its descriptor
@@ -25,24 +25,41 @@ struct lobby *lobby_new(int epoll_fd);
 /* Closes all that still wait. */
 void lobby_free(struct lobby *lobby);
 
-/*
- * Takes over a connected socket. True if its head is here, at once or within a moment: then it is
- * the caller's again. Else it waits until deadline_ms (clock_mono_ms) at most; deadlines of later
- * connections are assumed to be later.
- */
-bool lobby_admit(struct lobby *lobby, int fd, int64_t deadline_ms);
+/* From now on: what each part may take, and the longest body without being asked for. */
+void lobby_limit(struct lobby *lobby, int64_t timeout_ms, size_t body_limit);
 
 /*
- * Something happened to a waiting connection. True if its head is here: then it has left the lobby
- * and is the caller's. A connection that its peer has closed is closed; a descriptor that does not
- * wait here is ignored.
+ * Takes over a connected non-blocking socket. A guest whose request waits for its answer, or is over
+ * the limit on bodies (intake_is_over()): the caller calls lobby_answer() or lobby_go_on() next. NULL
+ * where nothing is to be done for now.
  */
-bool lobby_wake(struct lobby *lobby, int fd);
+struct guest *lobby_admit(struct lobby *lobby, int fd);
 
-/* Closes those whose deadline has passed. */
+/*
+ * Something happened to a waiting connection; the result as of lobby_admit(). A descriptor that does
+ * not wait here is ignored.
+ */
+struct guest *lobby_wake(struct lobby *lobby, int fd);
+
+/* The request of a guest that was just handed out. */
+struct intake *lobby_intake(struct guest *guest);
+
+/* The rest of the body is waited for: intake_may_go_on() was true. */
+void lobby_go_on(struct lobby *lobby, struct guest *guest);
+
+/*
+ * Sends an answer in CGI form, now as far as the peer takes it, the rest when it does. For the caller
+ * the guest is gone afterwards.
+ */
+void lobby_answer(struct lobby *lobby, struct guest *guest, struct str cgi);
+
+/* Closes those whose time is over. */
 void lobby_expire(struct lobby *lobby);
 
-/* When lobby_expire() is due again, INT64_MAX if nobody waits. */
+/* When lobby_expire() is due again (clock_mono_ms), INT64_MAX if nobody waits. */
 int64_t lobby_deadline(const struct lobby *lobby);
+
+/* Closes those who have not sent a whole head. Whether any other is left, to be served to its end. */
+bool lobby_close_idle(struct lobby *lobby);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The accept loop. Signals are read from a descriptor between requests only: one that is being
- * answered is always finished, and an idle worker reacts at once.
+ * answered is always finished, and an idle worker reacts at once. Whose head was here when the worker
+ * was told to stop is still served.
  */
 #include "config.h"
 
@@ -27,8 +28,7 @@ struct worker {
 	struct stores *stores;
 	struct revoked *revoked;
 	struct lobby *lobby;
-	struct peer *peer;
-	struct buf body, cgi; /* reused from request to request */
+	struct buf cgi; /* reused from request to request */
 	int epoll_fd;
 	bool is_stopping;
 };
@@ -36,6 +36,12 @@ struct worker {
 static const struct conf *conf_of(const struct worker *w)
 {
 	return w->opts->startup->conf;
+}
+
+static void limit_guests(struct worker *w)
+{
+	lobby_limit(w->lobby, conf_int(conf_of(w), CONF_IO_TIMEOUT_MS),
+		    (size_t)conf_int(conf_of(w), CONF_LIMIT_BODY));
 }
 
 /* ---- signals ---- */
@@ -52,6 +58,7 @@ static void reload(struct worker *w)
 	if (gate_load(startup->conf, &gate, &error) == 0) {
 		gate_deinit(&w->gate);
 		w->gate = gate;
+		limit_guests(w);
 		conf_free(old);
 	} else {
 		/* Checked a moment ago: a file changed in between. The old keys keep their settings. */
@@ -62,13 +69,19 @@ static void reload(struct worker *w)
 	buf_deinit(&error);
 }
 
+static void stop(struct worker *w)
+{
+	w->is_stopping = true;
+	(void)epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, w->opts->listen_fd, NULL);
+}
+
 static void take_signals(struct worker *w)
 {
 	int signo;
 
 	while ((signo = daemon_signals_next(w->child->signal_fd)) != 0) {
 		if (signo == SIGTERM || signo == SIGINT)
-			w->is_stopping = true;
+			stop(w);
 		else if (signo == SIGHUP)
 			reload(w);
 	}
@@ -76,18 +89,16 @@ static void take_signals(struct worker *w)
 
 /* ---- one request ---- */
 
-static void log_request(const struct call *call, int64_t began_us, bool was_taken)
+static void log_request(const struct call *call, int64_t began_us)
 {
 	log_info(&call->log, "request", LOG_S("method", call->request.method_text),
 		 LOG_STR("route", call->pattern), LOG_INT("status", call->reply.status),
-		 LOG_INT("duration_us", clock_mono_us() - began_us),
-		 LOG_STR("outcome", was_taken ? NULL : "the web server did not take the answer"));
+		 LOG_INT("duration_us", clock_mono_us() - began_us));
 }
 
-static void send_answer(struct worker *w, struct call *call, int64_t began_us)
+static void write_answer(struct worker *w, struct call *call)
 {
 	bool head_only = call->request.method == REQUEST_HEAD;
-	bool was_taken;
 
 	call->reply.mode = mode_text(stores_mode(w->stores));
 	buf_reset(&w->cgi);
@@ -96,55 +107,46 @@ static void send_answer(struct worker *w, struct call *call, int64_t began_us)
 		buf_reset(&w->cgi);
 		(void)reply_write_cgi(&call->reply, head_only, &w->cgi);
 	}
-	was_taken = peer_finish(w->peer, buf_str(&w->cgi)) == 0;
-	log_request(call, began_us, was_taken);
 }
 
-static void answer(struct worker *w, int fd)
+static void answer(struct worker *w, struct guest *guest)
 {
 	const int64_t began_us = clock_mono_us();
+	struct intake *intake = lobby_intake(guest);
 	struct call call = {
 		.gate = &w->gate,
 		.stores = w->stores,
 		.revoked = w->revoked,
 		.conf = conf_of(w),
+		.request = intake->request,
+		.body = &intake->body,
 		.pattern = "",
 	};
-	const char *detail = NULL;
-	enum problem fault;
 	bool is_admitted;
 
-	/* Between the waits for the peer, each of which has its own deadline, and what the stores take. */
-	prefork_alive(w->child);
-	request_init(&call.request);
-	if (peer_begin(w->peer, fd, &call.request) != 0) {
-		log_warn(NULL, "connection dropped: no whole request came");
-		request_deinit(&call.request);
-		return;
-	}
-	fault = request_finish(&call.request, &detail);
 	call.log.request_id = str_of(call.request.request_id);
 	reply_init(&call.reply, call.request.request_id, NULL);
-	buf_reset(&w->body);
-	call.body = &w->body;
-	is_admitted = dispatch_admit(&call, fault, detail);
-	call.body_state = peer_read_body(w->peer, call.request.content_length,
-					 dispatch_body_limit(&call), &w->body);
-	prefork_alive(w->child);
-	if (is_admitted)
-		dispatch(&call);
-	prefork_alive(w->child);
-	send_answer(w, &call, began_us);
-
+	is_admitted = dispatch_admit(&call, intake->fault, intake->detail);
+	/* Now it is known whose body it is, and so how long it may be. */
+	if (intake_is_over(intake) && intake_may_go_on(intake, dispatch_body_limit(&call))) {
+		lobby_go_on(w->lobby, guest);
+	} else {
+		call.body_state = intake_body(intake);
+		if (is_admitted)
+			dispatch(&call);
+		write_answer(w, &call);
+		log_request(&call, began_us);
+		lobby_answer(w->lobby, guest, buf_str(&w->cgi));
+	}
 	json_read_free(call.json);
 	authn_identity_deinit(&call.who);
 	reply_deinit(&call.reply);
-	request_deinit(&call.request);
 }
 
 static void accept_one(struct worker *w)
 {
-	int fd = accept4(w->opts->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	int fd = accept4(w->opts->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct guest *guest;
 
 	if (fd < 0) {
 		/* Another worker was faster, or the client has gone: not worth a line. */
@@ -157,8 +159,9 @@ static void accept_one(struct worker *w)
 		close(fd);
 		return;
 	}
-	if (lobby_admit(w->lobby, fd, clock_mono_ms() + conf_int(conf_of(w), CONF_IO_TIMEOUT_MS)))
-		answer(w, fd);
+	guest = lobby_admit(w->lobby, fd);
+	if (guest != NULL)
+		answer(w, guest);
 }
 
 /* ---- life ---- */
@@ -181,16 +184,16 @@ static int begin(struct worker *w)
 	if (w->stores == NULL)
 		goto out;
 	w->revoked = revoked_new(w->stores);
-	w->peer = peer_new(conf_int(conf_of(w), CONF_IO_TIMEOUT_MS));
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	w->lobby = lobby_new(w->epoll_fd);
 	/* EXCLUSIVE: a connection wakes one worker, not all. */
-	if (w->revoked == NULL || w->peer == NULL || w->lobby == NULL || w->epoll_fd < 0 ||
+	if (w->revoked == NULL || w->lobby == NULL || w->epoll_fd < 0 ||
 	    watch(w, w->child->signal_fd, EPOLLIN) != 0 ||
 	    watch(w, w->opts->listen_fd, EPOLLIN | EPOLLEXCLUSIVE) != 0) {
 		buf_puts(&error, strerror(errno));
 		goto out;
 	}
+	limit_guests(w);
 	result = 0;
 out:
 	if (result != 0)
@@ -204,11 +207,9 @@ static void end(struct worker *w)
 	lobby_free(w->lobby);
 	if (w->epoll_fd >= 0)
 		close(w->epoll_fd);
-	peer_free(w->peer);
 	revoked_free(w->revoked);
 	stores_free(w->stores);
 	gate_deinit(&w->gate);
-	buf_deinit(&w->body);
 	buf_deinit(&w->cgi);
 }
 
@@ -216,14 +217,18 @@ static void wait_for_event(struct worker *w, int64_t tick_ms)
 {
 	const int64_t lobby_ms = lobby_deadline(w->lobby);
 	struct epoll_event event;
+	struct guest *guest;
 
 	if (epoll_wait(w->epoll_fd, &event, 1,
 		       clock_wait_ms(lobby_ms < tick_ms ? lobby_ms : tick_ms)) <= 0)
 		return;
-	if (event.data.fd == w->opts->listen_fd)
+	if (event.data.fd == w->opts->listen_fd) {
 		accept_one(w);
-	else if (lobby_wake(w->lobby, event.data.fd))
-		answer(w, event.data.fd);
+		return;
+	}
+	guest = lobby_wake(w->lobby, event.data.fd);
+	if (guest != NULL)
+		answer(w, guest);
 }
 
 int worker_run(struct prefork_child *child, void *arg)
@@ -237,7 +242,7 @@ int worker_run(struct prefork_child *child, void *arg)
 	}
 	stores_warm(w.stores);
 	prefork_ready(child);
-	while (!w.is_stopping) {
+	while (!w.is_stopping || lobby_close_idle(w.lobby)) {
 		prefork_alive(child);
 		if (clock_mono_ms() >= tick_ms) {
 			stores_tick(w.stores, child->index == 0);

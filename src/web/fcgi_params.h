@@ -19,7 +19,7 @@
 
 /* Hard limits, in bytes: all pairs of a request with their lengths, one value, one name. */
 #define FCGI_PARAMS_TOTAL_MAX 65536
-#define FCGI_PARAMS_VALUE_MAX 8192
+#define FCGI_PARAMS_VALUE_MAX 16384
 #define FCGI_PARAMS_NAME_MAX  256
 
 enum fcgi_params_step {

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Connections that wait, over real sockets. */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "api/lobby.h"
+#include "base/log.h"
+#include "cmocka_setup.h"
+#include "fcgi_bytes.h"
+#include "wait_for.h"
+
+enum { TIMEOUT_MS = 5000, LIMIT = 1000 };
+
+struct house {
+	int epoll_fd;
+	struct lobby *lobby;
+	struct buf post; /* a whole request */
+};
+
+static int open_house(void **state)
+{
+	struct house *house = calloc(1, sizeof(*house));
+
+	assert_non_null(house);
+	log_setup("test", LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
+	house->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	house->lobby = lobby_new(house->epoll_fd);
+	assert_non_null(house->lobby);
+	lobby_limit(house->lobby, TIMEOUT_MS, LIMIT);
+	fcgi_bytes_post(&house->post, "2", STR("{}"));
+	*state = house;
+	return 0;
+}
+
+static int close_house(void **state)
+{
+	struct house *house = *state;
+
+	lobby_free(house->lobby);
+	close(house->epoll_fd);
+	buf_deinit(&house->post);
+	free(house);
+	return 0;
+}
+
+/* The web server's end; *guest_r as of lobby_admit(). What is sent before comes with it. */
+static int connect_with(struct house *house, const char *bytes, size_t n, struct guest **guest_r)
+{
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds),
+			 0);
+	assert_int_equal(write(fds[0], bytes, n), n);
+	*guest_r = lobby_admit(house->lobby, fds[1]);
+	return fds[0];
+}
+
+/* Handles what happens for now. The last guest that asked for something. */
+static struct guest *settle(struct house *house)
+{
+	struct guest *asking = NULL;
+	struct epoll_event event;
+
+	while (asking == NULL && epoll_wait(house->epoll_fd, &event, 1, 0) == 1)
+		asking = lobby_wake(house->lobby, event.data.fd);
+	return asking;
+}
+
+/* Whether the lobby has closed the other end, all that it sent being thrown away. */
+static bool is_closed(int fd)
+{
+	char bytes[4096];
+	ssize_t n;
+
+	while ((n = read(fd, bytes, sizeof(bytes))) > 0)
+		;
+	return n == 0 || errno != EAGAIN;
+}
+
+static void a_request_that_is_there_at_once(void **state)
+{
+	struct house *house = *state;
+	struct guest *guest;
+	int fd = connect_with(house, house->post.data, house->post.len, &guest);
+
+	assert_non_null(guest);
+	assert_int_equal(lobby_intake(guest)->state, INTAKE_DONE);
+	lobby_answer(house->lobby, guest, STR("Status: 200 OK\r\n\r\n"));
+	assert_true(is_closed(fd));
+	assert_true(lobby_deadline(house->lobby) == INT64_MAX);
+	close(fd);
+}
+
+static void a_request_byte_by_byte(void **state)
+{
+	struct house *house = *state;
+	struct guest *guest;
+	int fd = connect_with(house, house->post.data, 0, &guest);
+
+	for (size_t at = 0; at < house->post.len; at++) {
+		assert_null(guest);
+		assert_int_equal(write(fd, house->post.data + at, 1), 1);
+		guest = settle(house);
+	}
+	assert_non_null(guest);
+	lobby_answer(house->lobby, guest, STR("Status: 200 OK\r\n\r\n"));
+	assert_true(is_closed(fd));
+	close(fd);
+}
+
+/* An answer larger than any socket takes at once waits without holding anybody. */
+static void an_answer_that_is_read_slowly(void **state)
+{
+	struct house *house = *state;
+	struct guest *guest;
+	int fd = connect_with(house, house->post.data, house->post.len, &guest);
+	size_t n = 3000000, got = 0;
+	char *cgi = calloc(1, n), bytes[10000];
+	ssize_t once;
+
+	assert_non_null(cgi);
+	lobby_answer(house->lobby, guest, (struct str){cgi, n});
+	free(cgi);
+	assert_true(lobby_deadline(house->lobby) != INT64_MAX);
+	while ((once = read(fd, bytes, sizeof(bytes))) != 0) {
+		assert_true(once > 0 || errno == EAGAIN);
+		got += once > 0 ? (size_t)once : 0;
+		assert_null(settle(house));
+	}
+	assert_true(got > n);
+	assert_true(lobby_deadline(house->lobby) == INT64_MAX);
+	close(fd);
+}
+
+static void each_part_has_its_time(void **state)
+{
+	struct house *house = *state;
+	struct guest *guest;
+	int fd = connect_with(house, house->post.data, house->post.len - 20, &guest);
+
+	assert_null(guest);
+	clock_shift_ms(TIMEOUT_MS - 1000);
+	lobby_expire(house->lobby);
+	assert_false(is_closed(fd));
+	/* A byte more of the same part is no reason to wait longer. */
+	assert_int_equal(write(fd, house->post.data + house->post.len - 20, 1), 1);
+	assert_null(settle(house));
+	clock_shift_ms(1001);
+	lobby_expire(house->lobby);
+	assert_true(is_closed(fd));
+	close(fd);
+}
+
+static void the_body_has_a_time_of_its_own(void **state)
+{
+	struct house *house = *state;
+	struct guest *guest;
+	int fd = connect_with(house, house->post.data, 20, &guest);
+
+	assert_null(guest);
+	clock_shift_ms(TIMEOUT_MS - 1000);
+	assert_true(write(fd, house->post.data + 20, house->post.len - 38) > 0);
+	assert_null(settle(house));
+	clock_shift_ms(2000);
+	lobby_expire(house->lobby);
+	assert_false(is_closed(fd));
+	close(fd);
+}
+
+static void a_peer_that_goes(void **state)
+{
+	struct house *house = *state;
+
+	for (size_t at = 0; at < house->post.len; at++) {
+		struct guest *guest;
+		int fd = connect_with(house, house->post.data, at, &guest);
+
+		assert_null(guest);
+		close(fd);
+		assert_null(settle(house));
+		assert_true(lobby_deadline(house->lobby) == INT64_MAX);
+	}
+}
+
+static void a_peer_that_goes_before_its_answer(void **state)
+{
+	struct house *house = *state;
+	struct guest *guest;
+	int fd = connect_with(house, house->post.data, house->post.len, &guest);
+
+	assert_non_null(guest);
+	close(fd);
+	lobby_answer(house->lobby, guest, STR("Status: 200 OK\r\n\r\n"));
+	assert_true(lobby_deadline(house->lobby) == INT64_MAX);
+}
+
+/* Its head is here: it may end, when the worker was told to stop. Others go. */
+static void closing_the_idle(void **state)
+{
+	struct house *house = *state;
+	struct guest *guest;
+	int half = connect_with(house, house->post.data, house->post.len - 5, &guest), silent, rest;
+
+	silent = connect_with(house, house->post.data, 0, &guest);
+	rest = connect_with(house, house->post.data, 20, &guest);
+	assert_true(lobby_close_idle(house->lobby));
+	assert_true(is_closed(silent));
+	assert_true(is_closed(rest));
+	assert_false(is_closed(half));
+	assert_int_equal(write(half, house->post.data + house->post.len - 5, 5), 5);
+	guest = settle(house);
+	assert_non_null(guest);
+	lobby_answer(house->lobby, guest, STR("Status: 200 OK\r\n\r\n"));
+	assert_false(lobby_close_idle(house->lobby));
+	close(half);
+	close(silent);
+	close(rest);
+}
+
+/* The number of those who wait is bounded: the oldest goes. */
+static void a_crowd(void **state)
+{
+	enum { CROWD = 300 };
+	struct house *house = *state;
+	int fds[CROWD], n_closed = 0;
+	struct guest *guest;
+
+	for (int i = 0; i < CROWD; i++)
+		fds[i] = connect_with(house, house->post.data, 1, &guest);
+	for (int i = 0; i < CROWD; i++)
+		n_closed += is_closed(fds[i]) ? 1 : 0;
+	assert_int_equal(n_closed, CROWD - 256);
+	assert_true(is_closed(fds[0]));
+	for (int i = 0; i < CROWD; i++)
+		close(fds[i]);
+	assert_null(settle(house));
+	assert_true(lobby_deadline(house->lobby) == INT64_MAX);
+}
+
+/* So is what waits for them. */
+static void a_deaf_crowd(void **state)
+{
+	enum { CROWD = 20, ANSWER = 4 * 1024 * 1024 };
+	struct house *house = *state;
+	char *cgi = calloc(1, ANSWER);
+	int fds[CROWD], n_closed = 0;
+	struct guest *guest;
+
+	assert_non_null(cgi);
+	for (int i = 0; i < CROWD; i++) {
+		fds[i] = connect_with(house, house->post.data, house->post.len, &guest);
+		assert_non_null(guest);
+		lobby_answer(house->lobby, guest, (struct str){cgi, ANSWER});
+	}
+	free(cgi);
+	for (int i = 0; i < CROWD; i++) {
+		n_closed += is_closed(fds[i]) ? 1 : 0;
+		close(fds[i]);
+	}
+	assert_in_range(n_closed, CROWD - 32 / 4, CROWD - 1);
+}
+
+/* Refused before its end: the answer is sent, the rest is thrown away, and only then it is closed. */
+static void a_body_that_is_too_large(void **state)
+{
+	struct house *house = *state;
+	struct buf bytes = BUF_INIT;
+	char body[3000] = {0};
+	struct guest *guest;
+	int fd;
+
+	fcgi_bytes_post(&bytes, "3000", (struct str){body, sizeof(body)});
+	fd = connect_with(house, bytes.data, 500, &guest);
+	assert_non_null(guest);
+	assert_int_equal(intake_body(lobby_intake(guest)), INTAKE_BODY_LARGE);
+	lobby_answer(house->lobby, guest, STR("Status: 413 Too Large\r\n\r\n"));
+	assert_true(write(fd, bytes.data + 500, bytes.len - 500) > 0);
+	assert_null(settle(house));
+	assert_true(read(fd, body, sizeof(body)) > 0);
+	assert_int_equal(read(fd, body, sizeof(body)), 0);
+	assert_true(lobby_deadline(house->lobby) != INT64_MAX);
+	close(fd);
+	assert_null(settle(house));
+	assert_true(lobby_deadline(house->lobby) == INT64_MAX);
+	buf_deinit(&bytes);
+}
+
+/* What is no request gets what the protocol answers by itself, and is closed. */
+static void another_protocol(void **state)
+{
+	struct house *house = *state;
+	struct buf bytes = BUF_INIT;
+	struct guest *guest;
+	char got[64];
+	int fd = connect_with(house, "GET / HTTP/1.1\r\n\r\n", 18, &guest);
+
+	assert_null(guest);
+	assert_true(is_closed(fd));
+	close(fd);
+
+	fcgi_bytes_record(&bytes, FCGI_RECORD_BEGIN_REQUEST, 1, STR("\0\2\0\0\0\0\0\0"));
+	fd = connect_with(house, bytes.data, bytes.len, &guest);
+	assert_null(guest);
+	assert_int_equal(read(fd, got, sizeof(got)), 16);
+	assert_int_equal(got[1], FCGI_RECORD_END_REQUEST);
+	assert_int_equal(got[12], FCGI_RECORD_UNKNOWN_ROLE);
+	assert_int_equal(read(fd, got, sizeof(got)), 0);
+	close(fd);
+	buf_deinit(&bytes);
+}
+
+#define IN_A_HOUSE(test) cmocka_unit_test_setup_teardown(test, open_house, close_house)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_A_HOUSE(a_request_that_is_there_at_once),
+		IN_A_HOUSE(a_request_byte_by_byte),
+		IN_A_HOUSE(an_answer_that_is_read_slowly),
+		IN_A_HOUSE(each_part_has_its_time),
+		IN_A_HOUSE(the_body_has_a_time_of_its_own),
+		IN_A_HOUSE(a_peer_that_goes),
+		IN_A_HOUSE(a_peer_that_goes_before_its_answer),
+		IN_A_HOUSE(closing_the_idle),
+		IN_A_HOUSE(a_crowd),
+		IN_A_HOUSE(a_deaf_crowd),
+		IN_A_HOUSE(a_body_that_is_too_large),
+		IN_A_HOUSE(another_protocol),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
