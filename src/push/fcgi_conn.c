@@ -391,6 +391,9 @@ static void conn_step(struct fcgi_conn *conn, enum fcgi_record_step step,
 	case FCGI_RECORD_BROKEN:
 		log_warn(NULL, "could not read from the web server: not fastcgi",
 			 LOG_STR("reason", conn->parser.broken));
+		/* What the protocol has to say of it, unless an answer is under way. */
+		if (conn->state == CONN_READING && conn->control.len > 0)
+			(void)!write(conn->fd, conn->control.data, conn->control.len);
 		fcgi_conn_close(conn, FCGI_CONN_BROKEN);
 		return;
 	case FCGI_RECORD_STARTED:
