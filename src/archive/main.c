@@ -74,14 +74,15 @@ int main(int argc, char **argv)
 {
 	static const struct startup_program program = {.name = "bellhop-archive", .check = check};
 	struct startup startup;
-	struct archive a;
+	struct archive a = {.signal_fd = -1};
 	struct buf error = BUF_INIT;
 	int status = startup_begin(&program, argc, argv, &startup);
 
 	if (status != STARTUP_GO_ON)
 		return status;
 	status = 1;
-	if (archive_init(&a, startup.conf, &error) != 0) {
+	if (startup_drop_root(&startup, &error) != 0 ||
+	    archive_init(&a, startup.conf, &error) != 0) {
 		log_error(NULL, "could not start", LOG_S("reason", str_trim(buf_str(&error))));
 		goto out;
 	}

@@ -40,6 +40,15 @@ static const struct conf_item items[CONF_COUNT] = {
 			.type = CONF_TYPE_CHOICE,
 			.flags = DAEMONS | RELOADABLE,
 		},
+	[CONF_RUN_AS] =
+		{
+			.name = "BELLHOP_RUN_AS",
+			.fallback = "",
+			.section = "general",
+			.help = "user that a daemon becomes which root has started",
+			.type = CONF_TYPE_TEXT,
+			.flags = EVERYBODY,
+		},
 	[CONF_JWT_KEY_FILE] =
 		{
 			.name = "BELLHOP_JWT_KEY_FILE",

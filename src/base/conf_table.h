@@ -13,6 +13,7 @@ enum conf_key {
 	CONF_BASE_PATH,
 	CONF_LOG_LEVEL,
 	CONF_LOG_FORMAT,
+	CONF_RUN_AS,
 	/* identity */
 	CONF_JWT_KEY_FILE,
 	CONF_JWT_KID,

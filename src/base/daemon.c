@@ -203,12 +203,47 @@ static int find_group(const char *group, gid_t *gid_r)
 	return 0;
 }
 
+static int find_user(struct str name, uid_t *uid_r)
+{
+	char *text = str_dup(name);
+	struct passwd *entry = text != NULL ? getpwnam(text) : NULL;
+	int64_t uid;
+
+	free(text);
+	if (entry != NULL) {
+		*uid_r = entry->pw_uid;
+		return 0;
+	}
+	if (str_to_i64(name, 0, UINT32_MAX - 1, &uid) < 0)
+		return -1;
+	*uid_r = (uid_t)uid;
+	return 0;
+}
+
+static bool is_set(const char *text)
+{
+	return text != NULL && text[0] != '\0';
+}
+
 /* Opens the rights of a socket that was bound with none. */
 static int set_rights(const struct daemon_listen_opts *opts, struct buf *error)
 {
+	uid_t uid;
 	gid_t gid;
 
-	if (opts->group != NULL && opts->group[0] != '\0') {
+	if (is_set(opts->owner)) {
+		if (find_user(str_of(opts->owner), &uid) < 0) {
+			buf_printf(error, "could not listen on %s: there is no user %s\n",
+				   opts->path, opts->owner);
+			return -1;
+		}
+		if (chown(opts->path, uid, (gid_t)-1) < 0) {
+			buf_printf(error, "could not give %s to %s: %s\n", opts->path, opts->owner,
+				   strerror(errno));
+			return -1;
+		}
+	}
+	if (is_set(opts->group)) {
 		if (find_group(opts->group, &gid) < 0) {
 			buf_printf(error, "could not listen on %s: there is no group %s\n",
 				   opts->path, opts->group);
@@ -339,23 +374,6 @@ struct daemon_peers {
 	size_t n;
 	uid_t uids[];
 };
-
-static int find_user(struct str name, uid_t *uid_r)
-{
-	char *text = str_dup(name);
-	struct passwd *entry = text != NULL ? getpwnam(text) : NULL;
-	int64_t uid;
-
-	free(text);
-	if (entry != NULL) {
-		*uid_r = entry->pw_uid;
-		return 0;
-	}
-	if (str_to_i64(name, 0, UINT32_MAX - 1, &uid) < 0)
-		return -1;
-	*uid_r = (uid_t)uid;
-	return 0;
-}
 
 struct daemon_peers *daemon_peers_new(const char *list, struct buf *error)
 {

@@ -34,7 +34,8 @@ struct daemon_socket {
 struct daemon_listen_opts {
 	const char *path;  /* of the unix socket, used if none is handed in */
 	unsigned int mode; /* as for chmod(2) */
-	const char *group; /* name or number; NULL or "" leaves it */
+	const char *owner; /* name or number; NULL or "" leaves it */
+	const char *group; /* the same */
 	int backlog;
 };
 

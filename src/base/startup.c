@@ -8,10 +8,16 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include "base/confine.h"
 #include "base/daemon.h"
 #include "base/log.h"
 #include "base/startup.h"
+
+/* As BELLHOP_RUN_AS: so it is meant. */
+#define STAY_ROOT "root"
 
 static void print_help(const struct startup_program *program, FILE *out)
 {
@@ -66,12 +72,24 @@ static int read_options(struct startup *st, int argc, char **argv, bool *test_on
 	return STARTUP_GO_ON;
 }
 
+/* Is there the user of BELLHOP_RUN_AS, if any? */
+static int check_user(const struct conf *conf, struct buf *report)
+{
+	const char *name = conf_str(conf, CONF_RUN_AS);
+	struct confine_user user;
+
+	return name[0] == '\0' || strcmp(name, STAY_ROOT) == 0 ? 0
+							       : confine_find(name, &user, report);
+}
+
 /* The settings, checked by the table and by the program; NULL with the faults in *report. */
 static struct conf *load(const struct startup *st, struct buf *report)
 {
 	struct conf *conf = conf_load(st->config_path, report);
 
-	if (conf != NULL && st->program->check != NULL && st->program->check(conf, report) < 0) {
+	if (conf != NULL &&
+	    (check_user(conf, report) < 0 ||
+	     (st->program->check != NULL && st->program->check(conf, report) < 0))) {
 		conf_free(conf);
 		conf = NULL;
 	}
@@ -122,6 +140,11 @@ int startup_begin(const struct startup_program *program, int argc, char **argv,
 	status = read_options(startup_r, argc, argv, &test_only);
 	if (status != STARTUP_GO_ON)
 		return status;
+	if (confine_dumps() < 0) {
+		fprintf(stderr, "%s: could not do without core dumps: %s\n", program->name,
+			strerror(errno));
+		return 1;
+	}
 	if (sodium_init() < 0) {
 		fprintf(stderr, "%s: could not initialise libsodium\n", program->name);
 		return 1;
@@ -173,6 +196,35 @@ void startup_end(struct startup *startup)
 	startup->conf = NULL;
 }
 
+int startup_drop_root(const struct startup *startup, struct buf *error)
+{
+	const char *name = conf_str(startup->conf, CONF_RUN_AS);
+	struct buf ignored = BUF_INIT;
+	struct confine_user user;
+	struct conf *readable;
+
+	if (name[0] == '\0') {
+		if (geteuid() == 0)
+			log_warn(NULL, "running as root: set BELLHOP_RUN_AS, or start it as "
+				       "another user");
+		return 0;
+	}
+	if (strcmp(name, STAY_ROOT) == 0)
+		return 0;
+	if (confine_find(name, &user, error) < 0 || confine_become(&user, error) < 0)
+		return -1;
+	readable = load(startup, &ignored);
+	if (readable == NULL) {
+		buf_printf(error, "as the user %s: %.*s", user.name, STR_ARG(buf_str(&ignored)));
+		buf_deinit(&ignored);
+		return -1;
+	}
+	conf_free(readable);
+	buf_deinit(&ignored);
+	log_info(NULL, "running as", LOG_STR("run_as", user.name));
+	return 0;
+}
+
 int64_t startup_hang_timeout_ms(const struct startup *startup)
 {
 	const int64_t timeout_ms = conf_int(startup->conf, CONF_HANG_TIMEOUT_MS);
@@ -189,6 +241,7 @@ int startup_listen(const struct startup *startup, const char *path, struct start
 	const struct daemon_listen_opts opts = {
 		.path = path,
 		.mode = (unsigned int)conf_int(conf, CONF_SOCKET_MODE),
+		.owner = conf_str(conf, CONF_RUN_AS),
 		.group = conf_str(conf, CONF_SOCKET_GROUP),
 		.backlog = (int)conf_int(conf, CONF_SOCKET_BACKLOG),
 	};
@@ -200,6 +253,13 @@ int startup_listen(const struct startup *startup, const char *path, struct start
 	if (socket_r->peers == NULL || daemon_listen(&opts, &socket_r->sock, error) != 0)
 		return -1;
 	log_info(NULL, "listening", LOG_STR("socket", socket_r->sock.path));
+	if (startup_drop_root(startup, error) != 0)
+		return -1;
+	/* Once more, so that SO_PEERCRED tells who connects whom he is really talking to. */
+	if (listen(socket_r->sock.fd, opts.backlog) < 0) {
+		buf_printf(error, "could not listen: %s\n", strerror(errno));
+		return -1;
+	}
 	return 0;
 }
 

@@ -34,7 +34,7 @@ struct startup {
 };
 
 /*
- * Reads the options and the settings, opens the log, ignores SIGPIPE, raises the descriptor limit,
+ * Gives up core dumps, reads the options and the settings, opens the log, ignores SIGPIPE, raises the descriptor limit,
  * initialises libsodium. Returns STARTUP_GO_ON, or an exit status: 0 after --help, --version and a
  * good --test-config, 1 for bad settings, 2 for bad usage.
  */
@@ -49,6 +49,13 @@ int startup_begin(const struct startup_program *program, int argc, char **argv,
 int startup_reload(struct startup *startup, struct conf **old_r);
 
 void startup_end(struct startup *startup);
+
+/*
+ * To be called once what only root may do is done: becomes BELLHOP_RUN_AS, and then reads and checks the
+ * settings again, since what that user cannot read would only come to light at the next reload. Logs a
+ * warning if the process stays root and the setting does not say "root". 0, or -1 with lines of reason appended to *error.
+ */
+int startup_drop_root(const struct startup *startup, struct buf *error);
 
 /* How often a child with nothing to do gives a sign of life (prefork_alive). */
 enum { STARTUP_ALIVE_MS = 1000 };
@@ -66,7 +73,8 @@ struct startup_socket {
 };
 
 /*
- * Listens as the settings say, `path` being the one of this program's socket, and logs it. 0, or -1 with
+ * Listens as the settings say, `path` being the one of this program's socket, logs it, and calls
+ * startup_drop_root(). A socket made here belongs to the user that the process becomes. 0, or -1 with
  * lines of reason appended to *error; startup_unlisten() takes what there is in either case.
  */
 int startup_listen(const struct startup *startup, const char *path, struct startup_socket *socket_r,

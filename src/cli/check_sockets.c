@@ -7,7 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/conf.h"
@@ -34,9 +37,11 @@ static void check_rights(struct checks *checks, const struct conf *conf, const c
 	unsigned int mode = st->st_mode & 07777;
 	const char *group = conf_str(conf, CONF_SOCKET_GROUP);
 
-	if (mode & S_IWOTH)
+	if ((mode & S_IWOTH) != 0 && conf_str(conf, CONF_SOCKET_PEERS)[0] == '\0')
 		checks_add(checks, CHECK_WARNING, what,
-			   "mode %04o: everybody on this machine may connect", mode);
+			   "mode %04o and no BELLHOP_SOCKET_PEERS: everybody on this machine may "
+			   "connect, and say who he is where BELLHOP_TRUST_PARAMS is on",
+			   mode);
 	else if (mode != wanted_mode)
 		checks_add(checks, CHECK_WARNING, what, "mode is %04o, not %04o", mode,
 			   wanted_mode);
@@ -47,6 +52,35 @@ static void check_rights(struct checks *checks, const struct conf *conf, const c
 	else if (group_number(group) != (int64_t)st->st_gid)
 		checks_add(checks, CHECK_WARNING, what, "its group is %u, not %s",
 			   (unsigned int)st->st_gid, group);
+}
+
+/* The user who listens there; -1 if that cannot be told. */
+static int64_t listening_user(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+	int64_t uid = -1;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 &&
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
+		uid = peer.uid;
+	if (fd >= 0)
+		close(fd);
+	return uid;
+}
+
+/* One that shall be root says so. */
+static void check_user(struct checks *checks, const struct conf *conf, const char *what,
+		       const char *path)
+{
+	if (listening_user(path) == 0 && strcmp(conf_str(conf, CONF_RUN_AS), "root") != 0)
+		checks_add(checks, CHECK_WARNING, what,
+			   "whoever listens on %s is root: set BELLHOP_RUN_AS, or start it as "
+			   "another user",
+			   path);
 }
 
 static void check_answer(struct checks *checks, const struct conf *conf, const char *what,
@@ -83,6 +117,7 @@ static void check_socket(struct checks *checks, const struct conf *conf, const c
 		checks_add(checks, CHECK_ERROR, what, "%s is not a socket", path);
 	} else {
 		check_rights(checks, conf, what, &st);
+		check_user(checks, conf, what, path);
 		check_answer(checks, conf, what, path);
 	}
 }

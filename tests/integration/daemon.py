@@ -15,15 +15,17 @@ ROUTES = {"api": "/chat/v1/healthz", "push": "/chat/v1/tickets/T-1/poll?wait=0"}
 class Daemon:
     """A daemon beside the site's own, with the site's settings and a few others."""
 
-    def __init__(self, stack, name, socket_path=None, stdin=subprocess.DEVNULL, wrap=(), **settings):
+    def __init__(self, stack, name, socket_path=None, stdin=subprocess.DEVNULL, wrap=(), config=None, cwd=None, **settings):
         self.name = name
         self.path = socket_path
         self.log_path = f"{socket_path}.log"
         self.log = open(self.log_path, "w+")
         settings.setdefault(f"BELLHOP_{name.upper()}_SOCKET", socket_path)
         self.settings = {**os.environ, **{key: str(value) for key, value in settings.items()}}
-        command = [*wrap, stack.program(f"bellhop-{name}"), "--config", stack.config]
-        self.process = subprocess.Popen(command, stdin=stdin, stderr=self.log, stdout=self.log, env=self.settings)
+        command = [*wrap, stack.program(f"bellhop-{name}"), "--config", config or stack.config]
+        self.process = subprocess.Popen(
+            command, stdin=stdin, stderr=self.log, stdout=self.log, env=self.settings, cwd=cwd
+        )
 
     def answers(self):
         try:
