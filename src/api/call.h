@@ -8,6 +8,7 @@
 
 #include "api/gate.h"
 #include "api/intake.h"
+#include "api/limiter.h"
 #include "api/revoked.h"
 #include "api/stores.h"
 #include "base/log.h"
@@ -20,6 +21,7 @@ struct call {
 	const struct gate *gate;
 	struct stores *stores;
 	struct revoked *revoked;
+	struct limiter *limiter;
 	const struct conf *conf;
 
 	struct request request; /* borrowed from the lobby's intake */
@@ -29,6 +31,7 @@ struct call {
 	const char *pattern;	/* of the route, "" where none was found */
 	struct identity who;	/* empty where the route asks for nobody */
 	struct json_read *json; /* the body, an object, where the route takes one */
+	struct limits_verdict limit;
 
 	struct reply reply;
 	struct log_ctx log;

@@ -22,6 +22,9 @@ enum needs {
 	NEEDS_IDENTITY = 1 << 0,
 	NEEDS_STAFF = 1 << 1,
 	NEEDS_JSON = 1 << 2, /* takes a JSON object as its body */
+	/* Somebody's call counts as one of LIMITS_CALLS where its row says nothing else. */
+	COUNTS_AS_SEND = 1 << 3,
+	COUNTS_NOT = 1 << 4,
 };
 
 /* The limit on bodies is for people. A service is held by what the web servers let through. */
@@ -97,14 +100,14 @@ static const struct route routes[ROUTE_COUNT] = {
 };
 
 static const struct handler handlers[ROUTE_COUNT] = {
-	[ROUTE_SEND] = {h_messages_send, NEEDS_IDENTITY | NEEDS_JSON},
+	[ROUTE_SEND] = {h_messages_send, NEEDS_IDENTITY | NEEDS_JSON | COUNTS_AS_SEND},
 	[ROUTE_HISTORY] = {h_history_page, NEEDS_IDENTITY},
 	[ROUTE_MESSAGE] = {h_history_message, NEEDS_IDENTITY},
 	[ROUTE_EDIT] = {h_edits_edit, NEEDS_IDENTITY | NEEDS_JSON},
 	[ROUTE_DELETE] = {h_edits_delete, NEEDS_IDENTITY},
 	[ROUTE_REVISIONS] = {h_edits_revisions, NEEDS_IDENTITY},
 	[ROUTE_SYSTEM_MESSAGE] = {h_messages_send_system,
-				  NEEDS_IDENTITY | NEEDS_STAFF | NEEDS_JSON},
+				  NEEDS_IDENTITY | NEEDS_STAFF | NEEDS_JSON | COUNTS_AS_SEND},
 	[ROUTE_LIST] = {h_inbox_list, NEEDS_IDENTITY},
 	[ROUTE_CARD] = {h_ticket_read, NEEDS_IDENTITY},
 	[ROUTE_CARD_WRITE] = {h_ticket_write, NEEDS_IDENTITY | NEEDS_STAFF | NEEDS_JSON},
@@ -124,7 +127,8 @@ static const struct handler handlers[ROUTE_COUNT] = {
 	[ROUTE_HEALTHZ] = {h_health_alive, 0},
 	[ROUTE_READYZ] = {h_health_ready, 0},
 	[ROUTE_HEALTH_REDIS] = {h_health_redis, NEEDS_IDENTITY | NEEDS_STAFF},
-	[ROUTE_AUTH] = {h_health_auth, NEEDS_IDENTITY},
+	/* Asked for each page of the host application: not the user's doing, and it costs next to nothing. */
+	[ROUTE_AUTH] = {h_health_auth, NEEDS_IDENTITY | COUNTS_NOT},
 	[ROUTE_CONTRACT] = {contract_read, 0},
 };
 
@@ -181,7 +185,31 @@ static int check_revoked(struct call *call)
 	return -1;
 }
 
-static int identify(struct call *call, unsigned needs)
+static enum limits_policy policy_of(const struct handler *handler)
+{
+	if ((handler->needs & COUNTS_NOT) != 0)
+		return LIMITS_NONE;
+	return (handler->needs & COUNTS_AS_SEND) != 0 ? LIMITS_SENDS : LIMITS_CALLS;
+}
+
+/* 0, or -1 after a refusal. */
+static int check_limit(struct call *call, enum limits_policy policy)
+{
+	const struct limits *limits = &call->gate->limits;
+	struct reply_problem problem = {.problem = PROBLEM_RATE_LIMITED};
+
+	if (!limits_apply(limits, policy, &call->who))
+		return 0;
+	limiter_count(call->limiter, limits, policy, &call->log, &call->limit);
+	if (!call->limit.is_refused)
+		return 0;
+	problem.detail = call->limit.detail;
+	problem.retry_after_s = call->limit.retry_after_s;
+	reply_problem(&call->reply, &problem);
+	return -1;
+}
+
+static int identify(struct call *call)
 {
 	const struct authn *authn = &call->gate->authn;
 	struct authn_refusal refusal;
@@ -199,7 +227,15 @@ static int identify(struct call *call, unsigned needs)
 		refuse_identity(call, &refusal);
 		return -1;
 	}
-	if ((needs & NEEDS_STAFF) != 0 && !authn_identity_is_staff(&call->who)) {
+	return 0;
+}
+
+/* A page of another site, which check_write refuses, cannot use up its visitor's limits. */
+static int admit_caller(struct call *call, const struct handler *handler)
+{
+	if (identify(call) != 0 || check_limit(call, policy_of(handler)) != 0)
+		return -1;
+	if ((handler->needs & NEEDS_STAFF) != 0 && !authn_identity_is_staff(&call->who)) {
 		call_refuse(call, PROBLEM_FORBIDDEN, "this is for staff");
 		return -1;
 	}
@@ -276,7 +312,7 @@ bool dispatch_admit(struct call *call, enum problem fault, const char *detail)
 	if (find_route(call) != 0)
 		return false;
 	handler = &handlers[call->route.id];
-	return (handler->needs & NEEDS_IDENTITY) == 0 || identify(call, handler->needs) == 0;
+	return (handler->needs & NEEDS_IDENTITY) == 0 || admit_caller(call, handler) == 0;
 }
 
 size_t dispatch_body_limit(const struct call *call)

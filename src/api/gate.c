@@ -40,6 +40,7 @@ int gate_load(const struct conf *conf, struct gate *gate_r, struct buf *error)
 		.origins = str_of(conf_str(conf, CONF_ALLOWED_ORIGINS)),
 		.trust_params = conf_bool(conf, CONF_TRUST_PARAMS),
 	};
+	limits_load(conf, &gate_r->limits);
 	message_digest_key(gate_r->authn.secret, gate_r->digest_key);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What requests are let in by: keys, secret and the rules of identity, as the settings say. Built
+ * What requests are let in by: keys, secret, the rules of identity and limits, as the settings say. Built
  * at start and again on reload; the old one stays in force when the new one is faulty.
  */
 #ifndef BELLHOP_API_GATE_H
@@ -8,6 +8,7 @@
 
 #include "base/conf.h"
 #include "base/secret.h"
+#include "chat/limits.h"
 #include "chat/message.h"
 #include "web/authn.h"
 
@@ -15,6 +16,7 @@ struct gate {
 	struct keyring *ring;
 	struct secret secret;
 	struct authn authn;
+	struct limits limits;
 	unsigned char digest_key[MESSAGE_KEY_SIZE];
 };
 

@@ -47,7 +47,8 @@ static int serve(struct startup *startup)
 	int status = 1;
 
 	opts.board = mode_new();
-	if (opts.board == NULL) {
+	opts.rates = rate_table_new();
+	if (opts.board == NULL || opts.rates == NULL) {
 		buf_puts(&error, "no shared memory");
 		goto out;
 	}
@@ -60,6 +61,7 @@ out:
 	if (!buf_ok(&error) || error.len > 0)
 		log_error(NULL, "could not start", LOG_S("reason", buf_str(&error)));
 	startup_unlisten(&socket);
+	rate_table_free(opts.rates);
 	mode_free(opts.board);
 	buf_deinit(&error);
 	return status;

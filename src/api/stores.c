@@ -70,6 +70,11 @@ enum mode stores_mode(const struct stores *s)
 	return mode_now(s->board);
 }
 
+bool stores_has_redis(const struct stores *s)
+{
+	return mode_is_up(s->board, MODE_REDIS);
+}
+
 int64_t stores_pg_deadline(const struct stores *s)
 {
 	return clock_mono_ms() + s->pg_timeout_ms;

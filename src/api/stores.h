@@ -29,6 +29,9 @@ void stores_warm(struct stores *s);
 
 enum mode stores_mode(const struct stores *s);
 
+/* Is Redis up, as far as is known? Unlike stores_redis() this never makes anybody probe it. */
+bool stores_has_redis(const struct stores *s);
+
 /*
  * For an idle worker, about once a second, so that the mode is true and the epoch known without
  * traffic too: looks whether the windows are swept, probes Redis where it is away, and, where

@@ -27,6 +27,7 @@ struct worker {
 	struct gate gate;
 	struct stores *stores;
 	struct revoked *revoked;
+	struct limiter *limiter;
 	struct lobby *lobby;
 	struct buf cgi; /* reused from request to request */
 	int epoll_fd;
@@ -117,6 +118,7 @@ static void answer(struct worker *w, struct guest *guest)
 		.gate = &w->gate,
 		.stores = w->stores,
 		.revoked = w->revoked,
+		.limiter = w->limiter,
 		.conf = conf_of(w),
 		.request = intake->request,
 		.body = &intake->body,
@@ -126,6 +128,7 @@ static void answer(struct worker *w, struct guest *guest)
 
 	call.log.request_id = str_of(call.request.request_id);
 	reply_init(&call.reply, call.request.request_id, NULL);
+	call.reply.lines = call.limit.lines;
 	is_admitted = dispatch_admit(&call, intake->fault, intake->detail);
 	/* Now it is known whose body it is, and so how long it may be. */
 	if (intake_is_over(intake) && intake_may_go_on(intake, dispatch_body_limit(&call))) {
@@ -184,10 +187,11 @@ static int begin(struct worker *w)
 	if (w->stores == NULL)
 		goto out;
 	w->revoked = revoked_new(w->stores);
+	w->limiter = limiter_new(w->stores, w->opts->rates);
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	w->lobby = lobby_new(w->epoll_fd);
 	/* EXCLUSIVE: a connection wakes one worker, not all. */
-	if (w->revoked == NULL || w->lobby == NULL || w->epoll_fd < 0 ||
+	if (w->revoked == NULL || w->limiter == NULL || w->lobby == NULL || w->epoll_fd < 0 ||
 	    watch(w, w->child->signal_fd, EPOLLIN) != 0 ||
 	    watch(w, w->opts->listen_fd, EPOLLIN | EPOLLEXCLUSIVE) != 0) {
 		buf_puts(&error, strerror(errno));
@@ -207,6 +211,7 @@ static void end(struct worker *w)
 	lobby_free(w->lobby);
 	if (w->epoll_fd >= 0)
 		close(w->epoll_fd);
+	limiter_free(w->limiter);
 	revoked_free(w->revoked);
 	stores_free(w->stores);
 	gate_deinit(&w->gate);

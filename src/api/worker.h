@@ -7,6 +7,7 @@
 #include "base/prefork.h"
 #include "base/startup.h"
 #include "store/mode.h"
+#include "store/rate_table.h"
 
 /* What the master made for all workers. */
 struct worker_opts {
@@ -14,6 +15,7 @@ struct worker_opts {
 	int listen_fd;
 	const struct daemon_peers *peers;
 	struct mode_board *board;
+	struct rate_table *rates;
 };
 
 /* For prefork_opts.run: arg is a struct worker_opts. */

@@ -16,6 +16,7 @@
 
 #include "base/conf.h"
 #include "base/conf_file.h"
+#include "base/gcra.h"
 #include "base/secret.h"
 
 #define FILE_MAX_BYTES ((size_t)1024 * 1024)
@@ -27,8 +28,9 @@ enum origin {
 };
 
 struct value {
-	char *text;	/* in force; NULL only while loading */
-	int64_t number; /* of the types that have one */
+	char *text;	 /* in force; NULL only while loading */
+	int64_t number;	 /* of the types that have one */
+	int64_t seconds; /* CONF_TYPE_RATE */
 	enum origin origin;
 	int line;      /* FROM_FILE */
 	bool indirect; /* NAME_FILE: while loading, text is the file's path */
@@ -244,6 +246,23 @@ static void check_bool(struct loader *l, enum conf_key key, struct value *value)
 	fault(l, key, "must be yes or no");
 }
 
+static void check_rate(struct loader *l, enum conf_key key, struct value *value)
+{
+	struct str rest = str_of(value->text), count;
+	char what[128];
+
+	if (str_eq_c(rest, "0"))
+		return;
+	if (str_split(&rest, '/', &count) &&
+	    str_to_i64(count, 1, GCRA_QUOTA_MAX, &value->number) == 0 &&
+	    str_to_i64(rest, 1, GCRA_WINDOW_MAX, &value->seconds) == 0)
+		return;
+	snprintf(what, sizeof(what),
+		 "must be N/S, such as 20/10 for 20 in 10 seconds (up to %d/%d), or 0",
+		 GCRA_QUOTA_MAX, GCRA_WINDOW_MAX);
+	fault(l, key, what);
+}
+
 static void check_choice(struct loader *l, enum conf_key key, struct value *value)
 {
 	struct str rest = str_of(conf_table_item(key)->choices), word;
@@ -283,6 +302,9 @@ static void check(struct loader *l, enum conf_key key, struct value *value)
 		break;
 	case CONF_TYPE_URL_PATH:
 		check_url_path(l, key, value);
+		break;
+	case CONF_TYPE_RATE:
+		check_rate(l, key, value);
 		break;
 	case CONF_TYPE_TEXT:
 	case CONF_TYPE_PATH:
@@ -385,6 +407,13 @@ int64_t conf_int(const struct conf *conf, enum conf_key key)
 	return conf->values[key].number;
 }
 
+struct conf_rate conf_rate(const struct conf *conf, enum conf_key key)
+{
+	const struct value *value = &conf->values[key];
+
+	return (struct conf_rate){.count = value->number, .seconds = value->seconds};
+}
+
 bool conf_bool(const struct conf *conf, enum conf_key key)
 {
 	return conf->values[key].number != 0;
@@ -456,6 +485,8 @@ static void put_domain(struct buf *out, const struct conf_item *item)
 		buf_puts(out, " (yes or no)");
 	else if (item->type == CONF_TYPE_CHOICE)
 		buf_printf(out, " (%s)", item->choices);
+	else if (item->type == CONF_TYPE_RATE)
+		buf_puts(out, " (N/S, N in S seconds; 0: no limit)");
 	if (has(item, CONF_SECRET))
 		buf_printf(out, "; or %s_FILE", item->name);
 }

@@ -35,6 +35,14 @@ const char *conf_str(const struct conf *conf, enum conf_key key);
 /* CONF_TYPE_INT and CONF_TYPE_MODE, within the row's range. */
 int64_t conf_int(const struct conf *conf, enum conf_key key);
 
+/* CONF_TYPE_RATE: so many in so many seconds; count 0 where there is no limit. */
+struct conf_rate {
+	int64_t count;
+	int64_t seconds;
+};
+
+struct conf_rate conf_rate(const struct conf *conf, enum conf_key key);
+
 bool conf_bool(const struct conf *conf, enum conf_key key);
 
 /* True if it came from the environment or the file rather than from the table. */

@@ -332,6 +332,33 @@ static const struct conf_item items[CONF_COUNT] = {
 			.type = CONF_TYPE_INT,
 			.flags = WEB,
 		},
+	[CONF_LIMIT_SENDS] =
+		{
+			.name = "BELLHOP_LIMIT_SENDS",
+			.fallback = "20/10",
+			.section = "limits",
+			.help = "messages that a user may send in so many seconds, services excepted",
+			.type = CONF_TYPE_RATE,
+			.flags = CONF_BY_API | RELOADABLE,
+		},
+	[CONF_LIMIT_CALLS] =
+		{
+			.name = "BELLHOP_LIMIT_CALLS",
+			.fallback = "120/10",
+			.section = "limits",
+			.help = "other calls and polls of a user in so many seconds, services excepted",
+			.type = CONF_TYPE_RATE,
+			.flags = CONF_BY_API | RELOADABLE,
+		},
+	[CONF_LIMIT_DRY_RUN] =
+		{
+			.name = "BELLHOP_LIMIT_DRY_RUN",
+			.fallback = "no",
+			.section = "limits",
+			.help = "log what these two would refuse, and refuse nothing",
+			.type = CONF_TYPE_BOOL,
+			.flags = CONF_BY_API | RELOADABLE,
+		},
 	[CONF_HEARTBEAT_MS] =
 		{
 			.name = "BELLHOP_HEARTBEAT_MS",

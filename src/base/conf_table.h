@@ -45,13 +45,17 @@ enum conf_key {
 	CONF_API_WORKERS,
 	CONF_IO_TIMEOUT_MS,
 	CONF_LIMIT_BODY,
-	CONF_LIMIT_STREAMS,
-	CONF_LIMIT_STREAM_TICKETS,
 	CONF_STOP_TIMEOUT_MS,
 	CONF_HANG_TIMEOUT_MS,
+	/* limits */
+	CONF_LIMIT_SENDS,
+	CONF_LIMIT_CALLS,
+	CONF_LIMIT_DRY_RUN,
 	/* push */
 	CONF_HEARTBEAT_MS,
 	CONF_RETRY_MS,
+	CONF_LIMIT_STREAMS,
+	CONF_LIMIT_STREAM_TICKETS,
 	CONF_SLOW_BYTES,
 	CONF_RING_EVENTS,
 	CONF_PUSH_CONNECTIONS,
@@ -87,6 +91,7 @@ enum conf_type {
 	CONF_TYPE_PATH,	    /* of a file; a relative one is taken from the working directory */
 	CONF_TYPE_URL_PATH, /* begins with a slash and does not end with one, but for "/" */
 	CONF_TYPE_LIST,	    /* words separated by spaces */
+	CONF_TYPE_RATE,	    /* N/S, N in S seconds; 0: no limit */
 };
 
 enum conf_flag {

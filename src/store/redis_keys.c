@@ -195,6 +195,15 @@ void redis_keys_revoked(const char *prefix, struct redis_key *key_r)
 			       REDIS_KEYS_PREFIX_MAX, prefix));
 }
 
+void redis_keys_rate(const char *prefix, struct str policy, struct str user,
+		     struct redis_key *key_r)
+{
+	finish(key_r,
+	       snprintf(key_r->text, sizeof(key_r->text), "%.*srate:%.*s:%.*s",
+			REDIS_KEYS_PREFIX_MAX, prefix, clip(policy, REDIS_KEYS_TICKET_MAX),
+			policy.p, clip(user, REDIS_KEYS_TICKET_MAX), user.p != NULL ? user.p : ""));
+}
+
 void redis_keys_epoch_pattern(const struct redis_keys *keys, struct redis_key *pattern_r)
 {
 	finish(pattern_r,

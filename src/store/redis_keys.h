@@ -16,6 +16,7 @@
  *	<prefix>{u<s>}:presence:<user>		hash: leases of a user, see sql/redis/
  *	<prefix>{u<s>}:online, due, away, gone	sorted sets: a part of all users by time
  *	<prefix>revoked				hash: what was revoked, for the same purpose
+ *	<prefix>rate:<policy>:<user>		string: how much of a limit is used, see sql/redis/
  *
  * p is FNV-1a-32 of the ticket id modulo the deployment's number of partitions, in decimal. It is the
  * hash tag, so that a Cluster slot holds whole partitions and functions stay atomic. The epoch in
@@ -90,6 +91,8 @@ void redis_keys_wake(const struct redis_keys *keys, struct str node, int64_t rea
 		     struct redis_key *key_r);
 void redis_keys_deployment(const char *prefix, struct redis_key *key_r);
 void redis_keys_revoked(const char *prefix, struct redis_key *key_r);
+void redis_keys_rate(const char *prefix, struct str policy, struct str user,
+		     struct redis_key *key_r);
 
 /* The name of a channel; `id` is a ticket's or a user's, and not looked at for REDIS_CHANNEL_SYSTEM. */
 void redis_keys_channel(const char *prefix, enum redis_channel_kind kind, struct str id,

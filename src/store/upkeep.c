@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "store/people.h"
+#include "store/rate.h"
 #include "store/redis_wire.h"
 #include "store/upkeep.h"
 
@@ -25,6 +26,7 @@ const struct upkeep_library *upkeep_library(size_t i)
 	static const struct upkeep_library libraries[UPKEEP_LIBRARIES] = {
 		{HOT_LIBRARY, HOT_LIBRARY_FILE, HOT_LIBRARY "_mark"},
 		{PEOPLE_LIBRARY, PEOPLE_LIBRARY_FILE, PEOPLE_LIBRARY "_probe"},
+		{RATE_LIBRARY, RATE_LIBRARY_FILE, RATE_LIBRARY "_probe"},
 	};
 
 	return &libraries[i];
@@ -32,7 +34,7 @@ const struct upkeep_library *upkeep_library(size_t i)
 
 size_t upkeep_put_probes(struct buf *b)
 {
-	/* Marks of no partitions; the other takes no notice of what it gets. */
+	/* Marks of no partitions; the others take no notice of what they get. */
 	for (size_t i = 0; i < UPKEEP_LIBRARIES; i++)
 		redis_wire_putc(b, "FCALL", upkeep_library(i)->probe, "0", "0", "0", NULL);
 	return UPKEEP_LIBRARIES;

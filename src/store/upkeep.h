@@ -10,7 +10,7 @@
 
 /* ---- the function libraries ---- */
 
-#define UPKEEP_LIBRARIES 2
+#define UPKEEP_LIBRARIES 3
 
 struct upkeep_library {
 	const char *name;

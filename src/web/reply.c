@@ -214,6 +214,8 @@ int reply_write_cgi(const struct reply *reply, bool head_only, struct buf *out)
 		put_header(out, "X-Request-Id", str_of(reply->request_id));
 	if (reply->mode != NULL)
 		put_header(out, "Bellhop-Mode", str_of(reply->mode));
+	if (reply->lines != NULL)
+		buf_puts(out, reply->lines);
 	buf_put_str(out, buf_str(&reply->head));
 	/* RFC 9110, section 8.6: none with 204 and 304. */
 	if (reply->status != 204 && reply->status != 304)

@@ -21,6 +21,7 @@ struct reply {
 	struct buf body;
 	const char *request_id; /* borrowed */
 	const char *mode;	/* borrowed; may be set until the answer is written */
+	const char *lines;	/* borrowed; header lines, each with CRLF, whatever the answer is */
 };
 
 /* One entry of a problem's errors[]: what in the body is wrong (RFC 9457, section 3). */
@@ -45,12 +46,12 @@ struct reply_problem {
 /*
  * Starts an answer. request_id and mode ("full", …) go into X-Request-Id and
  * Bellhop-Mode of every answer; both are borrowed until it is written. mode
- * may be NULL: then the header is left out.
+ * may be NULL: then the header is left out. reply->lines is NULL, for none.
  */
 void reply_init(struct reply *reply, const char *request_id, const char *mode);
 void reply_deinit(struct reply *reply);
 
-/* Forgets status, headers and body, keeps the memory, request_id and mode. */
+/* Forgets status, headers and body, keeps the memory, request_id, mode and lines. */
 void reply_reset(struct reply *reply);
 
 /* Adds a header. CR, LF or NUL in name or value, or an empty name, fail the answer. */

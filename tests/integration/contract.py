@@ -99,6 +99,7 @@ def check_answer(method, path, answer):
     assert status in operation["responses"] or answer.status_code >= 400, (
         f"{method} {template}: the contract knows no {status}"
     )
+    check_limit(template, operation, answer)
     key = status if status in operation["responses"] else "default"
     entry = operation["responses"][key]
     pointer = ("paths", template, "get" if method == "HEAD" else method.lower(), "responses", key)
@@ -117,6 +118,17 @@ def check_answer(method, path, answer):
         wrong = fault((*pointer, "content", kind, "schema"), answer.json())
         assert wrong is None, f"{method} {template}: {status}: {wrong}"
         check_events(answer.json())
+
+
+def check_limit(template, operation, answer):
+    """What tells of a limit comes together, well-formed, and only where the contract knows of one."""
+    told = [name for name in ("RateLimit-Policy", "RateLimit") if name in answer.headers]
+    if not told:
+        return
+    assert len(told) == 2 and "429" in operation["responses"], f"{template}: {told}"
+    for name in told:
+        wrong = fault(("components", "headers", name.replace("-", ""), "schema"), answer.headers[name])
+        assert wrong is None, f"{template}: {name}: {wrong}"
 
 
 def check_events(body):

@@ -7,6 +7,7 @@ import subprocess
 
 import fcgi_client as fcgi
 from client import DEADLINE, wait_for
+from stack import NO_LIMITS
 
 # What each answers at once, and without a token.
 ROUTES = {"api": "/chat/v1/healthz", "push": "/chat/v1/tickets/T-1/poll?wait=0"}
@@ -21,7 +22,7 @@ class Daemon:
         self.log_path = f"{socket_path}.log"
         self.log = open(self.log_path, "w+")
         settings.setdefault(f"BELLHOP_{name.upper()}_SOCKET", socket_path)
-        self.settings = {**os.environ, **{key: str(value) for key, value in settings.items()}}
+        self.settings = {**os.environ, **NO_LIMITS, **{key: str(value) for key, value in settings.items()}}
         command = [*wrap, stack.program(f"bellhop-{name}"), "--config", config or stack.config]
         self.process = subprocess.Popen(
             command, stdin=stdin, stderr=self.log, stdout=self.log, env=self.settings, cwd=cwd

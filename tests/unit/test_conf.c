@@ -113,6 +113,32 @@ static void good_values(void **state)
 	}
 }
 
+static void rates(void **state)
+{
+	static const struct {
+		const char *line;
+		int64_t count, seconds;
+	} rows[] = {
+		{"", 20, 10},
+		{"BELLHOP_LIMIT_SENDS=", 20, 10},
+		{"BELLHOP_LIMIT_SENDS=0", 0, 0},
+		{"BELLHOP_LIMIT_SENDS=1/1", 1, 1},
+		{"BELLHOP_LIMIT_SENDS=1000000/86400", 1000000, 86400},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		struct conf *conf = load(rows[i].line);
+		struct conf_rate rate;
+
+		assert_non_null(conf);
+		rate = conf_rate(conf, CONF_LIMIT_SENDS);
+		assert_int_equal(rate.count, rows[i].count);
+		assert_int_equal(rate.seconds, rows[i].seconds);
+		conf_free(conf);
+	}
+}
+
 static void bad_values(void **state)
 {
 	static const struct {
@@ -131,6 +157,17 @@ static void bad_values(void **state)
 		{"BELLHOP_BASE_PATH=chat", "must be a path such as /chat"},
 		{"BELLHOP_BASE_PATH=/chat/", "must be a path such as /chat"},
 		{"BELLHOP_BASE_PATH='/a b'", "must be a path such as /chat"},
+		{"BELLHOP_LIMIT_SENDS=20", "must be N/S, such as 20/10"},
+		{"BELLHOP_LIMIT_SENDS=20/", "must be N/S, such as 20/10"},
+		{"BELLHOP_LIMIT_SENDS=/10", "must be N/S, such as 20/10"},
+		{"BELLHOP_LIMIT_SENDS=0/10", "must be N/S, such as 20/10"},
+		{"BELLHOP_LIMIT_SENDS=20/0", "must be N/S, such as 20/10"},
+		{"BELLHOP_LIMIT_SENDS=20/10/1", "must be N/S, such as 20/10"},
+		{"BELLHOP_LIMIT_SENDS='20 / 10'", "must be N/S, such as 20/10"},
+		{"BELLHOP_LIMIT_SENDS=20/10s", "must be N/S, such as 20/10"},
+		{"BELLHOP_LIMIT_SENDS=-1/10", "must be N/S, such as 20/10"},
+		{"BELLHOP_LIMIT_SENDS=1000001/10", "(up to 1000000/86400), or 0"},
+		{"BELLHOP_LIMIT_SENDS=1/86401", "(up to 1000000/86400), or 0"},
 	};
 
 	(void)state;
@@ -312,9 +349,13 @@ static void sample(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(rows_are_sound),	  TEST(defaults),   TEST(precedence),	 TEST(good_values),
-		TEST(bad_values),	  TEST(all_faults), TEST(unknown_names), TEST(files),
-		TEST(secrets_from_files), TEST(reload),	    TEST(printing),	 TEST(sample),
+		TEST(rows_are_sound), TEST(defaults),
+		TEST(precedence),     TEST(good_values),
+		TEST(rates),	      TEST(bad_values),
+		TEST(all_faults),     TEST(unknown_names),
+		TEST(files),	      TEST(secrets_from_files),
+		TEST(reload),	      TEST(printing),
+		TEST(sample),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

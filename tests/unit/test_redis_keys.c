@@ -53,6 +53,8 @@ static void test_names(void **state)
 	assert_name(&key, "bellhop:{104}:read:foobar");
 	redis_keys_ticket(&keys, REDIS_KEY_HERE, STR("foobar"), &key);
 	assert_name(&key, "bellhop:{104}:here:foobar");
+	redis_keys_rate("bellhop:", STR("sends"), STR("ann@x"), &key);
+	assert_name(&key, "bellhop:rate:sends:ann@x");
 	redis_keys_swept(&keys, 7, &key);
 	assert_name(&key, "bellhop:3:{7}:swept");
 	redis_keys_channel("bellhop:", REDIS_CHANNEL_LIVE, STR("foobar"), &key);

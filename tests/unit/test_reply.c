@@ -49,6 +49,22 @@ static void json_answer(void **state)
 	reply_deinit(&reply);
 }
 
+/* Whatever becomes of the answer. */
+static void lines_are_kept(void **state)
+{
+	struct reply reply;
+
+	(void)state;
+	reply_init(&reply, NULL, NULL);
+	reply.lines = "RateLimit: 1\r\n";
+	reply_json(&reply, 200);
+	reply_reset(&reply);
+	reply_empty(&reply, 204);
+	expect_cgi(&reply, false,
+		   "Status: 204 No Content\r\nRateLimit: 1\r\nCache-Control: no-store\r\n\r\n");
+	reply_deinit(&reply);
+}
+
 static void empty_answer(void **state)
 {
 	struct reply reply;
@@ -249,6 +265,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(json_answer),
 		cmocka_unit_test(empty_answer),
+		cmocka_unit_test(lines_are_kept),
 		cmocka_unit_test(header_injection_fails_the_answer),
 		cmocka_unit_test(table_of_problems),
 		cmocka_unit_test(problem_document),
