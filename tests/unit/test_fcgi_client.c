@@ -39,6 +39,7 @@ static void statuses(void **state)
 		{"Content-Type: text/plain\n\nhello", 200},
 		{"Status: what\n\n", 200},
 		{"Status: 999\n\n", 200},
+		{"Content-Type: text/plain\r\n\r\nStatus: 404\r\n", 200},
 	};
 
 	(void)state;
