@@ -64,7 +64,9 @@ static int find_status(struct str text)
 	struct str line;
 	int64_t status;
 
-	while (str_split(&text, '\n', &line) && str_trim(line).n > 0) {
+	while (str_split(&text, '\n', &line)) {
+		if (line.n == 0 || str_eq(line, STR("\r")))
+			break;
 		if (line.n < 7 || !str_eq_nocase((struct str){line.p, 7}, STR("Status:")))
 			continue;
 		line = str_trim((struct str){line.p + 7, line.n - 7});
