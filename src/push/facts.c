@@ -348,7 +348,7 @@ int facts_ask(struct facts *facts)
 		ticket_forget(&facts->tickets[i]);
 	if (stores_has_redis(stores))
 		ask_redis(facts);
-	if (stores_has_record(stores))
+	if (!stores_is_record_away(stores))
 		ask_record(facts);
 	return facts->redis_call != NULL || facts->record_call != NULL ? 0 : -1;
 }

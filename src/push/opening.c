@@ -35,7 +35,7 @@
 enum { ROUTE_STREAM, ROUTE_POLL, ROUTE_MANY_STREAM, ROUTE_MANY_POLL };
 
 enum {
-	ASK_MAX = 3,		 /* for facts that are not older than what the hubs remember */
+	ASK_MAX = 3,		 /* for facts that will do: see opening_ask_again() */
 	POLL_PRESENT_MS = 15000, /* a poll's user counts as there for so long beyond its wait */
 };
 
@@ -77,7 +77,7 @@ struct opening {
 
 static const char not_a_participant[] = "you are not a participant of this ticket";
 
-static void opening_ask(struct opening *opening);
+static void opening_ask_again(struct opening *opening);
 
 /* ---- the end of an opening ---- */
 
@@ -387,10 +387,8 @@ static void opening_begin(struct opening *opening)
 
 	if (plan == NULL || plan_make(plan, opening) != 0)
 		opening_bye(opening, "unavailable");
-	else if (plan->is_outdated && opening->asked < ASK_MAX)
-		opening_ask(opening);
 	else if (plan->is_outdated)
-		opening_bye(opening, "unavailable");
+		opening_ask_again(opening);
 	else if (plan->n == 0 && !opening->has_inbox)
 		opening_refuse(opening, PROBLEM_NOT_A_PARTICIPANT, not_a_participant);
 	else if (opening_has_too_many(opening))
@@ -451,12 +449,24 @@ static void opening_decide(struct opening *opening)
 	}
 }
 
+/*
+ * Windows stand in for the record only while that is away, which the mode then says: they begin later, and
+ * know less. A question that failed while it is there is asked again, and so is one that it is back for.
+ */
+static bool opening_can_have_record(const struct opening *opening)
+{
+	return !opening->facts.has_record &&
+	       !stores_is_record_away(opening->all->opts.push->stores);
+}
+
 static void on_facts(void *arg)
 {
 	struct opening *opening = arg;
 	size_t n_left;
 
-	if (!opening->is_first_asked)
+	if (opening_can_have_record(opening))
+		opening_ask_again(opening);
+	else if (!opening->is_first_asked)
 		opening_decide(opening);
 	else if (opening_sift(opening, &n_left))
 		opening_begin(opening);
@@ -488,6 +498,15 @@ static void opening_ask(struct opening *opening)
 		opening_bye(opening, "unavailable");
 	else if (opening->facts.n == 0)
 		opening_decide(opening);
+}
+
+/* The facts were older than what the hubs remember, or not of the record. */
+static void opening_ask_again(struct opening *opening)
+{
+	if (opening->asked < ASK_MAX)
+		opening_ask(opening);
+	else
+		opening_bye(opening, "unavailable");
 }
 
 /* ---- the request ---- */

@@ -370,6 +370,11 @@ bool stores_has_record(const struct stores *stores)
 	return stores->pg != NULL && stores->keys.epoch != 0 && pg_async_is_up(stores->pg);
 }
 
+bool stores_is_record_away(const struct stores *stores)
+{
+	return stores->pg == NULL || stores->keys.epoch == 0 || pg_async_is_away(stores->pg);
+}
+
 bool stores_is_swept(const struct stores *stores, unsigned int partition)
 {
 	return stores->partitions[partition].is_swept;

@@ -53,6 +53,12 @@ bool stores_has_redis(const struct stores *stores);
 bool stores_has_record(const struct stores *stores);
 bool stores_is_swept(const struct stores *stores, unsigned int partition);
 
+/*
+ * Has PostgreSQL been given up for now? Not where its connections were just lost and are made again: who
+ * asks then waits a moment, but is answered by the record.
+ */
+bool stores_is_record_away(const struct stores *stores);
+
 /* What can be had for tickets of the partition. */
 enum mode stores_mode(const struct stores *stores, unsigned int partition);
 

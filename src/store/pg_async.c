@@ -23,6 +23,9 @@ enum {
 	CONNECT_DEFAULT_MS = 2000,
 	BACKOFF_MIN_MS = 50,
 	BACKOFF_MAX_MS = 1600,
+	/* Of a read whose connection was lost: each lane may have died unnoticed, but what ends the server
+	 * must not go on doing so. */
+	REPEATS_MAX = LANES_DEFAULT,
 };
 
 enum lane_state {
@@ -59,6 +62,7 @@ struct pg_call {
 	struct event *timer;
 	uint64_t number;
 	int timeout_ms;
+	int repeats;
 	int64_t sent_ms;
 };
 
@@ -75,6 +79,7 @@ struct pg_async {
 	uint64_t next_number;
 	int nusable;	  /* lanes that are READY or BUSY */
 	bool is_hopeless; /* nothing is usable and the last attempt to connect failed */
+	bool is_silent;	  /* a deadline was missed, and nothing was answered since */
 	struct pg_fault fault;
 };
 
@@ -195,6 +200,25 @@ static void tell_state(struct pg_async *pa, const struct pg_deployment *deployme
 		pa->opts.on_state(pa->opts.arg, pa->nusable > 0, deployment);
 }
 
+/* A read that was lost with its connection can be asked again, as long as it has time. */
+static bool call_may_repeat(const struct pg_call *call)
+{
+	return call->done != NULL && !call->stmt.query->is_write && call->repeats < REPEATS_MAX &&
+	       evtimer_pending(call->timer, NULL);
+}
+
+/* To the head of the queue: the numbers of those who wait are higher. */
+static void call_repeat(struct pg_call *call)
+{
+	struct pg_async *pa = call->pa;
+
+	call->repeats++;
+	call->lane = NULL;
+	TAILQ_INSERT_HEAD(&pa->queue, call, entries);
+	pa->queued++;
+	event_active(pa->kick, EV_TIMEOUT, 0);
+}
+
 /* The end of a connection, with all that follows for others. */
 static void lane_lose(struct lane *lane, enum err err)
 {
@@ -202,6 +226,10 @@ static void lane_lose(struct lane *lane, enum err err)
 	int nusable = pa->nusable;
 	struct pg_call *call = lane_drop(lane);
 
+	if (call != NULL && call_may_repeat(call)) {
+		call_repeat(call);
+		call = NULL;
+	}
 	if (nusable > 0 && pa->nusable == 0)
 		tell_state(pa, NULL);
 	if (call != NULL)
@@ -261,7 +289,7 @@ static void lane_checked(struct lane *lane, const PGresult *result)
 	lane->state = LANE_READY;
 	lane->backoff_ms = BACKOFF_MIN_MS;
 	pa->nusable++;
-	pa->is_hopeless = false;
+	pa->is_hopeless = pa->is_silent = false;
 	tell_state(pa, &deployment);
 	dispatch(pa);
 }
@@ -272,6 +300,7 @@ static void lane_answered(struct lane *lane, enum err err, const PGresult *resul
 
 	lane->call = NULL;
 	lane->state = LANE_READY;
+	lane->pa->is_silent = false;
 	call_end(call, err, result);
 	dispatch(lane->pa);
 }
@@ -447,6 +476,10 @@ static void on_call_timeout(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (had_time) {
+		pa->is_silent = true;
+		drop_ready(pa);
+	}
 	pg_fault_set(&pa->fault, "no answer in time");
 	if (lane == NULL) {
 		unqueue(pa, call);
@@ -456,8 +489,6 @@ static void on_call_timeout(evutil_socket_t fd, short what, void *arg)
 	} else {
 		lane_lose(lane, call->stmt.query->is_write ? ERR_UNCERTAIN : ERR_TIMEOUT);
 	}
-	if (had_time)
-		drop_ready(pa);
 }
 
 /* ---- exported ---- */
@@ -582,6 +613,11 @@ void pg_call_cancel(struct pg_call *call)
 bool pg_async_is_up(const struct pg_async *pa)
 {
 	return pa->nusable > 0;
+}
+
+bool pg_async_is_away(const struct pg_async *pa)
+{
+	return pa->nusable == 0 && (pa->is_hopeless || pa->is_silent);
 }
 
 const char *pg_async_error(const struct pg_async *pa)

@@ -47,8 +47,9 @@ typedef void pg_call_done(void *arg, enum err err, const PGresult *result);
  * returned. `done` runs exactly once, from the loop, never from inside this call, at the latest
  * when timeout_ms is over (counted from now, waiting for a connection included), unless the call
  * is cancelled; the handle is gone before it runs. While no connection can be made, calls fail
- * with ERR_UNAVAILABLE at once rather than wait. Returns NULL if out of memory, if the queue is
- * full or if the statement is not pg_stmt_ok(), and then `done` never runs.
+ * with ERR_UNAVAILABLE at once rather than wait. A read whose connection is lost under it is asked
+ * again on another, a few times at most. Returns NULL if out of memory, if the queue is full or if
+ * the statement is not pg_stmt_ok(), and then `done` never runs.
  */
 struct pg_call *pg_async_exec(struct pg_async *pa, struct pg_stmt *stmt, int timeout_ms,
 			      pg_call_done *done, void *arg);
@@ -58,6 +59,13 @@ void pg_call_cancel(struct pg_call *call);
 
 /* Whether a connection is usable. */
 bool pg_async_is_up(const struct pg_async *pa);
+
+/*
+ * Whether the server is taken to be away: no connection is usable, and the last attempt to make one failed
+ * or a deadline was missed. Not so while connections that were lost are made again for the first time: a
+ * call waits for that.
+ */
+bool pg_async_is_away(const struct pg_async *pa);
 
 /* One line about the latest failure, for logs; "" if there was none. */
 const char *pg_async_error(const struct pg_async *pa);

@@ -15,8 +15,12 @@
 static const struct pg_query query_echo = {.name = "echo", .sql = "SELECT $1::bigint"};
 static const struct pg_query query_write = {
 	.name = "write", .sql = "SELECT $1::bigint + 0", .is_write = true};
-static const struct pg_query query_wait = {.name = "wait",
-					   .sql = "SELECT 1 FROM pg_sleep($1::integer / 1000.0)"};
+static const struct pg_query query_wait = {
+	.name = "wait", .sql = "SELECT $1::bigint FROM pg_sleep($1::bigint / 1000.0)"};
+static const struct pg_query query_slow_write = {
+	.name = "slow_write",
+	.sql = "SELECT $1::bigint FROM pg_sleep($1::bigint / 1000.0)",
+	.is_write = true};
 
 /* What a test sees of the carrier. */
 struct bench {
@@ -33,6 +37,7 @@ struct answer {
 	int times;
 	enum err err;
 	int64_t value;
+	bool was_away; /* the server, when it came */
 	/* Something to do from inside the callback. */
 	struct pg_call *cancel;
 	struct answer *ask;
@@ -108,6 +113,7 @@ static void on_answer(void *arg, enum err err, const PGresult *result)
 	assert_int_equal(result != NULL, err == ERR_NONE);
 	answer->times++;
 	answer->err = err;
+	answer->was_away = pg_async_is_away(answer->bench->pa);
 	if (result != NULL) {
 		struct pg_row r = pg_row_of(result, 0);
 
@@ -237,8 +243,50 @@ static void a_missed_deadline_counts_for_idle_connections(void **state)
 	assert_int_not_equal(late.err, ERR_NONE);
 	assert_int_equal(bench.downs, 1);
 	assert_false(pg_async_is_up(bench.pa));
+	assert_true(late.was_away);
+	assert_true(pg_async_is_away(bench.pa));
 	relay_set(bench.relay, RELAY_PASS);
 	TURN_UNTIL(&bench, bench.ups == 6);
+	assert_false(pg_async_is_away(bench.pa));
+	bench_stop(&bench);
+}
+
+static void end_backends(void)
+{
+	live_pg_run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+		    " WHERE usename = 'bellhop'");
+}
+
+static void a_read_outlives_its_connection(void **state)
+{
+	static const struct pg_query deadly = {
+		.name = "deadly",
+		.sql = "SELECT $1::bigint FROM pg_terminate_backend(pg_backend_pid())"};
+	struct bench bench;
+	struct answer read = {0}, write = {0}, killer = {0}, after = {0};
+
+	(void)state;
+	bench_start(&bench, 2, 0);
+	TURN_UNTIL(&bench, bench.ups == 2);
+	assert_non_null(ask(&bench, &query_slow_write, 500, LONG_MS, &write));
+	assert_non_null(ask(&bench, &query_wait, 500, LONG_MS, &read));
+	TURN_UNTIL(&bench, live_pg_number("SELECT count(*) FROM pg_stat_activity"
+					  " WHERE wait_event = 'PgSleep'") == 2);
+	end_backends();
+	TURN_UNTIL(&bench, bench.downs == 1);
+	assert_false(pg_async_is_away(bench.pa));
+	TURN_UNTIL(&bench, read.times + write.times == 2);
+	assert_int_equal(read.err, ERR_NONE);
+	assert_int_equal(read.value, 500);
+	assert_int_not_equal(write.err, ERR_NONE);
+
+	/* Not for ever: it may be what ends them. */
+	assert_non_null(ask(&bench, &deadly, 1, LONG_MS, &killer));
+	TURN_UNTIL(&bench, killer.times > 0);
+	assert_int_not_equal(killer.err, ERR_NONE);
+	assert_non_null(ask(&bench, &query_echo, 2, LONG_MS, &after));
+	TURN_UNTIL(&bench, after.times > 0);
+	assert_int_equal(after.value, 2);
 	bench_stop(&bench);
 }
 
@@ -266,6 +314,7 @@ static void losing_the_server(void **state)
 	assert_non_null(ask(&bench, &query_write, 4, LONG_MS, &refused));
 	TURN_UNTIL(&bench, refused.times > 0);
 	assert_int_equal(refused.err, ERR_UNAVAILABLE);
+	assert_true(pg_async_is_away(bench.pa));
 
 	ups = bench.ups;
 	relay_set(bench.relay, RELAY_PASS);
@@ -275,8 +324,7 @@ static void losing_the_server(void **state)
 	assert_int_equal(after.value, 5);
 
 	/* An idle connection that is ended is noticed without asking. */
-	live_pg_run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-		    " WHERE usename = 'bellhop'");
+	end_backends();
 	TURN_UNTIL(&bench, bench.downs == 2);
 	TURN_UNTIL(&bench, pg_async_is_up(bench.pa));
 	bench_stop(&bench);
@@ -340,6 +388,7 @@ int main(void)
 		cmocka_unit_test(a_missed_deadline_counts_for_idle_connections),
 		cmocka_unit_test(running_out_of_time),
 		cmocka_unit_test(losing_the_server),
+		cmocka_unit_test(a_read_outlives_its_connection),
 		cmocka_unit_test(a_full_queue),
 		cmocka_unit_test(an_error_of_the_statement),
 	};
