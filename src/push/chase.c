@@ -77,7 +77,11 @@ static void chase_take(struct chase *chase, const struct record_watched *watched
 	}
 }
 
-/* The batch is over: what got a full page, or failed, is asked again. */
+/*
+ * The batch is over: what got a full page, or failed, is asked again. Where the record has nothing before
+ * a hole there is something in the stream that does not belong there, and to read that again would show
+ * the same at once: the hub is looked after with each tick.
+ */
 static void chase_settle(struct chase *chase, bool is_answered)
 {
 	size_t n = chase->n;
@@ -94,6 +98,10 @@ static void chase_settle(struct chase *chase, bool is_answered)
 			keep->is_asked = true;
 		if (keep->is_asked || !keep->has_hole)
 			continue;
+		if (hub_last(hub) == keep->hole_after) {
+			keep->is_untrusted = chase->has_untrusted = true;
+			continue;
+		}
 		keep->has_hole = false;
 		chase->opts.filled(chase->opts.arg, hub);
 	}
@@ -317,6 +325,7 @@ void chase_ask(struct chase *chase, struct hub *hub)
 void chase_hole(struct chase *chase, struct hub *hub)
 {
 	hub_keep(hub)->has_hole = true;
+	hub_keep(hub)->hole_after = hub_last(hub);
 	chase_ask(chase, hub);
 }
 

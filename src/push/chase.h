@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Brings hubs up to date from PostgreSQL: every CHASE_EVERY_MS those whose partition Redis cannot be
- * trusted with, all in one query; at once those that were asked for, because of a hole or because a
- * stream is not where its hub is. After another epoch has begun, it also finds the hubs' new starts, and
+ * trusted with, and those with a hole that the record cannot fill, all in one query; at once those that
+ * were asked for, because of a hole or because a stream is not where its hub is. After another epoch has begun, it also finds the hubs' new starts, and
  * asks who may still listen; so it does where the record itself has lost events.
  */
 #ifndef BELLHOP_PUSH_CHASE_H

@@ -155,7 +155,8 @@ struct hub_keep {
 	unsigned int partition; /* tail.c: set while it is followed */
 	bool is_absence_known;	/* tail.c: that Redis is behind was checked with the record */
 	bool is_asked;		/* chase.c: to be compared with the record */
-	bool has_hole;		/* chase.c: cannot go on before that */
+	bool has_hole;		/* chase.c: cannot go on before that is filled */
+	int64_t hole_after;	/* chase.c: the event before it */
 	struct crowd *crowd;	/* crowds.c: the ticket's people, NULL if none is known */
 	struct roll *roll;	/* muster.c: whether they were asked for */
 	bool is_untrusted;	/* chase.c: Redis was not to be believed when last looked at */

@@ -11,6 +11,7 @@
 
 #include <sodium.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "push/chase.h"
 #include "push/stores.h"
@@ -33,7 +34,8 @@ struct reader {
 	bool is_blocking; /* the call is an XREAD, which a wake ends */
 	bool is_woken;	  /* and has been sent one */
 	bool is_pausing;
-	bool has_compared; /* since the connection was made, or the last time-out */
+	bool has_compared; /* since the connection was made, or lately */
+	int64_t compared_ms;
 	char wake_after[HOT_STREAM_ID_SIZE];
 };
 
@@ -105,10 +107,13 @@ static void reader_take(struct reader *reader, const redisReply *reply)
 	}
 }
 
+/* What one key is to blame for fails for all: until it is right again the record is asked. */
 static void reader_pause(struct reader *reader, const char *reason)
 {
 	const struct timeval wait = {PAUSE_MS / 1000, PAUSE_MS % 1000 * 1000};
 
+	for (size_t i = 0; i < reader->n; i++)
+		chase_ask(reader->tail->chase, reader->hubs[i]);
 	log_warn(NULL, "could not follow streams", LOG_STR("reason", reason));
 	reader->is_pausing = event_add(reader->pause, &wait) == 0;
 }
@@ -138,10 +143,11 @@ static void on_entries(void *arg, enum err err, redisReply **replies, size_t n)
 		reader_pause(reader, hot_trouble_text(trouble));
 		return;
 	}
-	if (hot_count_streams(replies[0]) == 0)
-		reader->has_compared = false;
-	else
+	if (hot_count_streams(replies[0]) > 0)
 		reader_take(reader, replies[0]);
+	/* At each time-out, and just as often where another ticket's events keep it from coming. */
+	if (clock_mono_ms() - reader->compared_ms >= TAIL_BLOCK_MS)
+		reader->has_compared = false;
 	reader_next(reader);
 }
 
@@ -154,13 +160,11 @@ static void compare(struct reader *reader, struct hub *hub, redisReply *const *r
 
 	if (hot_parse_tail(replies, &tail) != 0)
 		return;
-	if (tail.last_seq >= hub_last(hub)) {
-		/* What is above, the next XREAD brings. */
-		keep->is_absence_known = false;
-	} else if (!keep->is_absence_known) {
-		keep->is_absence_known = true;
+	/* What is above, the next XREAD brings, unless it has left the stream. */
+	if (tail.last_seq > hub_last(hub) ||
+	    (tail.last_seq < hub_last(hub) && !keep->is_absence_known))
 		chase_ask(reader->tail->chase, hub);
-	}
+	keep->is_absence_known = tail.last_seq < hub_last(hub);
 }
 
 static void on_tails(void *arg, enum err err, redisReply **replies, size_t n)
@@ -171,6 +175,7 @@ static void on_tails(void *arg, enum err err, redisReply **replies, size_t n)
 	if (err != ERR_NONE)
 		return;
 	reader->has_compared = true;
+	reader->compared_ms = clock_mono_ms();
 	/* Tickets may have joined meanwhile, behind those asked for; none has left (tail_unwatch). */
 	for (size_t i = 0; i < n / HOT_TAIL_REPLIES && i < reader->n; i++)
 		compare(reader, reader->hubs[i], &replies[i * HOT_TAIL_REPLIES]);

@@ -247,6 +247,85 @@ def test_a_lost_connection_does_not_shorten_what_a_stream_begins_with(breakable,
             stream.wait_messages(30)
 
 
+def cut_off_readers(stack):
+    """Ends the connections on which push waits for events, and only those."""
+    redis = stack.redis()
+    for client in redis.client_list():
+        if client["name"] == "bellhop-push-reader":
+            redis.client_kill_filter(_id=client["id"])
+
+
+@pytest.mark.parametrize("is_quiet", [True, False])
+def test_an_event_that_left_redis_before_it_was_read_is_told(breakable, ticket, is_quiet):
+    """
+    By hand, and at the stream's end: what Redis knows of the ticket still counts it. Nobody says more there;
+    where another ticket of the same call is never quiet, the call does not time out either.
+    """
+    alice, other = breakable.site.api("alice"), f"{ticket}-other"
+    for name in (ticket, other):
+        alice.sent(name, "there")
+    with alice.stream(ticket, since=0) as stream, alice.stream(other) as neighbour:
+        stream.wait_messages(1)
+        neighbour.hello()
+        breakable.freeze("push")
+        try:
+            if is_quiet:
+                cut_off_readers(breakable)
+            else:
+                alice.sent(other, "ends the call")
+            gone = alice.sent(ticket, "gone")
+            assert breakable.redis().xdel(chat_key(breakable, ticket), f"{gone['seq']}-0") == 1
+        finally:
+            breakable.thaw("push")
+
+        def is_told():
+            if not is_quiet:
+                alice.sent(other, "and on")
+            return len(stream.messages) > 1
+
+        wait_for(is_told, "the event")
+        assert stream.messages[-1].data["content"] == "gone"
+
+
+def age(stack, ticket):
+    """So that the sweep does not look at the ticket."""
+    stack.sql("UPDATE bellhop.event SET sent_at = sent_at - interval '1 day' WHERE ticket_id = %s", ticket)
+
+
+def test_a_key_of_the_wrong_kind_harms_no_other_ticket(breakable, ticket):
+    """One call waits for several tickets, and fails for all of them."""
+    alice, other = breakable.site.api("alice"), f"{ticket}-other"
+    for name in (ticket, other):
+        alice.sent(name, "before")
+    with alice.stream_many([ticket, other]) as stream:
+        stream.hello()
+        age(breakable, ticket)
+        key, redis = chat_key(breakable, ticket), breakable.redis()
+        redis.delete(key)
+        redis.set(key, "no stream")
+        for number in range(3):
+            alice.sent(other, str(number))
+            stream.wait_messages(number + 1)
+        redis.delete(key)
+
+
+def test_what_does_not_belong_in_a_stream_is_not_read_again_and_again(breakable, ticket):
+    """By hand. What has to be said of the ticket is told all the same."""
+    alice = breakable.site.api("alice")
+    alice.sent(ticket, "there")
+    with alice.stream(ticket, since=0) as stream:
+        stream.wait_messages(1)
+        age(breakable, ticket)
+        lines = breakable.log("push").count("malformed entry")
+        breakable.redis().xadd(chat_key(breakable, ticket), {"no": "event"})
+        wait_for(lambda: breakable.log("push").count("malformed entry") > lines, "a line in the log")
+        for number in range(3):
+            alice.sent(ticket, str(number))
+            stream.wait_messages(number + 2)
+        assert breakable.log("push").count("malformed entry") < lines + 10
+    assert breakable.bellhop("rebuild", ticket).returncode == 0
+
+
 def test_without_redis_the_mode_says_so_and_streams_go_on(breakable, ticket):
     site = breakable.site
     alice, bob = site.api("alice"), site.api("bob", role="requester", tickets=[ticket])
