@@ -4,8 +4,8 @@
  * TAIL_READER_TICKETS streams and a wake stream of their own; a new ticket wakes its reader, which
  * joins it with its next call. What comes is fed to the hubs; holes go to the chase.
  *
- * A stream that was deleted or made anew is no error to XREAD, only silence: after each time-out and
- * reconnect the tails are compared with the hubs, and the record is asked where they differ.
+ * A stream that was deleted, cut or made anew is no error to XREAD, only silence: at each connection and
+ * every TAIL_BLOCK_MS the tails are compared with the hubs, and the record is asked where they differ.
  */
 #ifndef BELLHOP_PUSH_TAIL_H
 #define BELLHOP_PUSH_TAIL_H

@@ -314,6 +314,49 @@ def test_a_stream_without_its_people_is_trimmed_all_the_same(loaded):
     assert not loaded.exists(*KEYS)
 
 
+def add_by_hand(r):
+    r.xadd(CHAT, {"no": "event"})
+
+
+def take_the_end_by_hand(r):
+    assert r.xdel(CHAT, "5-0") == 1
+
+
+@pytest.mark.parametrize("harm", [add_by_hand, take_the_end_by_hand])
+def test_a_stream_that_does_not_end_as_meta_says_is_loaded_anew(loaded, harm):
+    harm(loaded)
+    assert load(loaded, [event(seq) for seq in range(3, 7)], people=[("ann", "agent")]) == "OK"
+    assert ids(loaded) == ["3-0", "4-0", "5-0", "6-0"]
+    assert loaded.hget(META, "first") == "3"
+    assert push(loaded, *event(7)) == "OK"
+
+
+@pytest.mark.parametrize("harm", [add_by_hand, take_the_end_by_hand])
+def test_a_stream_that_does_not_end_as_meta_says_is_dropped_by_a_trim(loaded, harm):
+    harm(loaded)
+    assert trim(loaded, 4) == [0, 0]
+    assert trim(loaded, 5)[1] == 1
+    assert not loaded.exists(*KEYS)
+
+
+def test_what_is_in_the_way_of_a_push_is_as_good_as_no_stream(loaded):
+    add_by_hand(loaded)
+    before = snapshot(loaded)
+    assert push(loaded, *event(6)).split()[0] == "EMPTY"
+    assert snapshot(loaded) == before
+
+
+def test_what_was_in_the_way_and_is_gone_begins_a_stream_anew(loaded):
+    """Redis goes on from the highest number that it ever gave."""
+    loaded.xdel(CHAT, loaded.xadd(CHAT, {"no": "event"}))
+    assert push(loaded, *event(6)).split()[0] == "EMPTY"
+    assert load(loaded, [event(5), event(6)], people=[("ann", "agent"), ("bob", "removed")]) == "OK"
+    assert ids(loaded) == ["6-0"]
+    assert people(loaded) == {"ann": "agent", "bob": "removed"}
+    assert loaded.hgetall(META)["first"] == loaded.hgetall(META)["last_seq"] == "6"
+    assert push(loaded, *event(7)) == "OK"
+
+
 def test_a_stream_without_its_meta_is_replaced(loaded):
     loaded.delete(META)
     assert push(loaded, *event(6)).startswith("EMPTY")
