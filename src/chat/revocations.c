@@ -144,7 +144,7 @@ bool revocations_cover(const struct revocations *all, const struct identity *who
 {
 	const struct entry *user = table_find(all->users, who->user_id);
 
-	if (who->jti.p != NULL && table_find(all->tokens, who->jti) != NULL)
+	if (who->token_id.p != NULL && table_find(all->tokens, who->token_id) != NULL)
 		return true;
 	if (user == NULL)
 		return false;

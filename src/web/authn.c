@@ -13,6 +13,14 @@
 
 #define CSRF_BYTES 32
 
+/*
+ * What stands for the jti of a token without one: a letter that no jti has, being none of ASCII, and
+ * base64url of a digest of what is signed.
+ */
+#define STAND_IN_MARK  "\xc2\xa7"
+#define STAND_IN_BYTES 32
+#define STAND_IN_LEN   (sizeof(STAND_IN_MARK) - 1 + BASE64URL_LEN(STAND_IN_BYTES))
+
 _Static_assert(AUTHN_CSRF_SIZE == BASE64URL_LEN(CSRF_BYTES) + 1, "a CSRF token and its NUL");
 
 const char *authn_cookie_name(bool https)
@@ -58,7 +66,7 @@ static void adopt_claims(struct identity *id)
 {
 	id->user_id = id->claims.sub;
 	id->name = id->claims.name;
-	id->jti = id->claims.jti;
+	id->token_id = id->claims.jti;
 	id->role = id->claims.role;
 	id->all_tickets = id->claims.all_tickets;
 	id->tickets = id->claims.tickets;
@@ -68,6 +76,40 @@ static void adopt_claims(struct identity *id)
 }
 
 /* ---- tokens ---- */
+
+/* 0, or -1 when out of memory. */
+static int stand_in_for_jti(struct identity *id, struct str token)
+{
+	unsigned char digest[STAND_IN_BYTES];
+
+	while (token.n > 0 && token.p[token.n - 1] != '.')
+		token.n--;
+	id->text = malloc(STAND_IN_LEN + 1);
+	if (id->text == NULL)
+		return -1;
+	crypto_generichash(digest, sizeof(digest), (const unsigned char *)token.p, token.n, NULL,
+			   0);
+	memcpy(id->text, STAND_IN_MARK, sizeof(STAND_IN_MARK));
+	sodium_bin2base64(id->text + sizeof(STAND_IN_MARK) - 1,
+			  STAND_IN_LEN + 1 - (sizeof(STAND_IN_MARK) - 1), digest, sizeof(digest),
+			  sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+	id->token_id = (struct str){id->text, STAND_IN_LEN};
+	return 0;
+}
+
+bool authn_is_token_id(struct str s)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				      "0123456789-_";
+
+	if (!str_starts(s, STR(STAND_IN_MARK)))
+		return ids_is_jti(s);
+	for (size_t i = sizeof(STAND_IN_MARK) - 1; i < s.n; i++) {
+		if (memchr(letters, s.p[i], sizeof(letters) - 1) == NULL)
+			return false;
+	}
+	return s.n == STAND_IN_LEN;
+}
 
 static int identify_token(const struct authn *authn, struct str token, int64_t now_ms,
 			  struct identity *id, struct authn_refusal *refusal)
@@ -81,17 +123,27 @@ static int identify_token(const struct authn *authn, struct str token, int64_t n
 	if (result != JWT_OK)
 		return refuse_presented(refusal, PROBLEM_UNAUTHENTICATED, jwt_result_text(result));
 	adopt_claims(id);
+	if (id->token_id.p == NULL && stand_in_for_jti(id, token) != 0)
+		return refuse(refusal, PROBLEM_INTERNAL, "out of memory");
 	return 0;
 }
 
-static int identify_bearer(const struct authn *authn, const struct request *q, int64_t now_ms,
-			   struct identity *id, struct authn_refusal *refusal)
+/* Absent where the header holds no Bearer token. */
+static struct str bearer_token(const struct request *q)
 {
 	struct str token = q->authorization, scheme;
 
 	str_split(&token, ' ', &scheme);
 	token = str_trim(token);
-	if (!str_eq_nocase(scheme, STR("Bearer")) || token.n == 0)
+	return str_eq_nocase(scheme, STR("Bearer")) && token.n > 0 ? token : (struct str){0};
+}
+
+static int identify_bearer(const struct authn *authn, const struct request *q, int64_t now_ms,
+			   struct identity *id, struct authn_refusal *refusal)
+{
+	struct str token = bearer_token(q);
+
+	if (token.p == NULL)
 		return refuse_presented(refusal, PROBLEM_UNAUTHENTICATED,
 					"the Authorization header holds no Bearer token");
 	id->via = AUTHN_BEARER;
@@ -115,6 +167,25 @@ static unsigned count_cookies(struct str header, const char *name, struct str *v
 		n++;
 	}
 	return n;
+}
+
+struct str authn_token(const struct request *q, enum authn_via via)
+{
+	struct str cookie;
+
+	if (via == AUTHN_BEARER)
+		return bearer_token(q);
+	(void)count_cookies(q->cookie, authn_cookie_name(q->https), &cookie);
+	return cookie;
+}
+
+void authn_put_cookie(struct buf *out, bool https, struct str token, int64_t max_age_s)
+{
+	buf_puts(out, authn_cookie_name(https));
+	buf_putc(out, '=');
+	buf_put_str(out, token);
+	buf_printf(out, "; Path=/; Max-Age=%lld%s; HttpOnly; SameSite=Strict",
+		   (long long)max_age_s, https ? "; Secure" : "");
 }
 
 static int identify_cookie(const struct authn *authn, struct str token, int64_t now_ms,
@@ -216,21 +287,34 @@ static int identify_params(const struct request_trusted *trusted, struct identit
 
 /* ---- the order ---- */
 
-/* Takes the first kind of identity that is there, and no other. */
-static int identify_first(const struct authn *authn, const struct request *q, int64_t now_ms,
-			  struct identity *id, struct authn_refusal *refusal)
+/* The session's cookie, if there is one: else *is_there_r is false, and it is refused all the same. */
+static int identify_session(const struct authn *authn, const struct request *q, int64_t now_ms,
+			    struct identity *id, struct authn_refusal *refusal, bool *is_there_r)
 {
 	struct str cookie;
-	unsigned n_cookies;
+	unsigned n_cookies = count_cookies(q->cookie, authn_cookie_name(q->https), &cookie);
 
-	if (q->authorization.p != NULL)
-		return identify_bearer(authn, q, now_ms, id, refusal);
-	n_cookies = count_cookies(q->cookie, authn_cookie_name(q->https), &cookie);
+	*is_there_r = n_cookies > 0;
 	if (n_cookies > 1)
 		return refuse_presented(refusal, PROBLEM_UNAUTHENTICATED,
 					"the session cookie came more than once");
 	if (n_cookies == 1)
 		return identify_cookie(authn, cookie, now_ms, id, refusal);
+	return refuse(refusal, PROBLEM_UNAUTHENTICATED, "no session cookie");
+}
+
+/* Takes the first kind of identity that is there, and no other. */
+static int identify_first(const struct authn *authn, const struct request *q, int64_t now_ms,
+			  struct identity *id, struct authn_refusal *refusal)
+{
+	bool has_session;
+	int status;
+
+	if (q->authorization.p != NULL)
+		return identify_bearer(authn, q, now_ms, id, refusal);
+	status = identify_session(authn, q, now_ms, id, refusal, &has_session);
+	if (has_session)
+		return status;
 	if (authn->trust_params && q->trusted.user.p != NULL)
 		return identify_params(&q->trusted, id, refusal);
 	return refuse(refusal, PROBLEM_UNAUTHENTICATED, "no token, cookie or trusted user");
@@ -242,6 +326,19 @@ int authn_identify(const struct authn *authn, const struct request *q, int64_t n
 	*id_r = (struct identity){0};
 	*refusal_r = (struct authn_refusal){0};
 	if (identify_first(authn, q, now_ms, id_r, refusal_r) == 0)
+		return 0;
+	authn_identity_deinit(id_r);
+	return -1;
+}
+
+int authn_identify_session(const struct authn *authn, const struct request *q, int64_t now_ms,
+			   struct identity *id_r, struct authn_refusal *refusal_r)
+{
+	bool has_session;
+
+	*id_r = (struct identity){0};
+	*refusal_r = (struct authn_refusal){0};
+	if (identify_session(authn, q, now_ms, id_r, refusal_r, &has_session) == 0)
 		return 0;
 	authn_identity_deinit(id_r);
 	return -1;

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/str.h"
 #include "web/ids.h"
 #include "web/jwt.h"
@@ -20,6 +21,9 @@
 
 /* A CSRF token with its terminating NUL: base64url of 32 bytes. */
 #define AUTHN_CSRF_SIZE 44
+
+/* What a browser keeps of a cookie at least, its name included (RFC 6265, section 6.1). */
+#define AUTHN_COOKIE_MAX 4096
 
 enum authn_via { AUTHN_BEARER, AUTHN_COOKIE, AUTHN_PARAMS };
 
@@ -35,7 +39,7 @@ struct authn {
 struct identity {
 	struct str user_id;
 	struct str name; /* p = NULL where none was given */
-	struct str jti;	 /* p = NULL where none was given */
+	struct str token_id; /* the token's jti, else what stands for it; p = NULL: AUTHN_PARAMS */
 	enum role role;
 	enum authn_via via;
 	bool all_tickets;
@@ -44,7 +48,7 @@ struct identity {
 	int64_t exp_ms;		    /* wall clock; 0: does not expire (AUTHN_PARAMS) */
 	int64_t iat_s;		    /* -1 where absent */
 	struct jwt_claims claims;   /* of the token, for authn.c alone */
-	char *text;		    /* of the parameters, for authn.c alone */
+	char *text;		    /* of other strings, for authn.c alone */
 	char csrf[AUTHN_CSRF_SIZE]; /* AUTHN_COOKIE: the token that its writes must show, else "" */
 };
 
@@ -63,6 +67,13 @@ struct authn_refusal {
  */
 int authn_identify(const struct authn *authn, const struct request *q, int64_t now_ms,
 		   struct identity *id_r, struct authn_refusal *refusal_r);
+
+/*
+ * The same of the session's cookie alone, whoever else the request names: unauthenticated where there is
+ * none.
+ */
+int authn_identify_session(const struct authn *authn, const struct request *q, int64_t now_ms,
+			   struct identity *id_r, struct authn_refusal *refusal_r);
 
 /* Frees what authn_identify() took; an empty identity is accepted, twice too. */
 void authn_identity_deinit(struct identity *id);
@@ -92,5 +103,20 @@ int authn_csrf(struct str secret, struct str jwt, char out[AUTHN_CSRF_SIZE]);
 
 /* Name of the session cookie: __Host-bellhop where the site is https, else bellhop. */
 const char *authn_cookie_name(bool https);
+
+/*
+ * The token of an identity that this request has given by AUTHN_BEARER or AUTHN_COOKIE; borrowed from the
+ * request.
+ */
+struct str authn_token(const struct request *q, enum authn_via via);
+
+/*
+ * The value of Set-Cookie (RFC 6265, section 4.1): the session's cookie holds the token for the next
+ * max_age_s seconds; an empty token and 0 clear it.
+ */
+void authn_put_cookie(struct buf *out, bool https, struct str token, int64_t max_age_s);
+
+/* Whether that is a token_id: a jti, or what stands for one. */
+bool authn_is_token_id(struct str s);
 
 #endif /* BELLHOP_WEB_AUTHN_H */

@@ -127,7 +127,7 @@ static void bearer(void **state)
 	/* The identity outlives the request. */
 	assert_true(str_eq_c(id.user_id, "anna"));
 	assert_true(str_eq_c(id.name, "Anna"));
-	assert_true(str_eq_c(id.jti, "j1"));
+	assert_true(str_eq_c(id.token_id, "j1"));
 	assert_int_equal(id.role, ROLE_REQUESTER);
 	assert_int_equal(id.exp_ms, INT64_C(1795190500000));
 	assert_int_equal(id.iat_s, 1795190300);
@@ -164,6 +164,86 @@ static void cookies(void **state)
 	expect_refusal(PARAMS("HTTP_COOKIE=bellhop="), PROBLEM_UNAUTHENTICATED, true);
 	expect_refusal(PARAMS("HTTP_COOKIE=bellhop"), PROBLEM_UNAUTHENTICATED, true);
 	expect_refusal(PARAMS("HTTP_COOKIE=bellhop=$e"), PROBLEM_TOKEN_EXPIRED, true);
+}
+
+/* Only the cookie counts there, whoever else is named. */
+static void the_session_alone(void **state)
+{
+	struct authn_refusal refusal;
+	struct identity id;
+	struct request q;
+
+	(void)state;
+	make_request(&q, PARAMS("HTTP_AUTHORIZATION=Bearer $a", "HTTP_COOKIE=bellhop=$b"));
+	assert_int_equal(authn_identify_session(&authn, &q, NOW_MS, &id, &refusal), 0);
+	assert_true(str_eq_c(id.user_id, "bert"));
+	assert_int_equal(id.via, AUTHN_COOKIE);
+	assert_true(str_eq(authn_token(&q, AUTHN_COOKIE), buf_str(&bert)));
+	assert_true(str_eq(authn_token(&q, AUTHN_BEARER), buf_str(&anna)));
+	request_deinit(&q);
+	authn_identity_deinit(&id);
+
+	make_request(&q, PARAMS("HTTP_AUTHORIZATION=Bearer $a"));
+	assert_int_equal(authn_identify_session(&authn, &q, NOW_MS, &id, &refusal), -1);
+	assert_int_equal(refusal.problem, PROBLEM_UNAUTHENTICATED);
+	assert_false(refusal.bad_credentials);
+	assert_null(authn_token(&q, AUTHN_COOKIE).p);
+	request_deinit(&q);
+
+	make_request(&q, PARAMS("HTTP_COOKIE=bellhop=$e"));
+	assert_int_equal(authn_identify_session(&authn, &q, NOW_MS, &id, &refusal), -1);
+	assert_int_equal(refusal.problem, PROBLEM_TOKEN_EXPIRED);
+	assert_null(authn_token(&q, AUTHN_BEARER).p);
+	request_deinit(&q);
+}
+
+/* What names a token: its jti, or else what no other token's jti can be. */
+static void token_ids(void **state)
+{
+	struct authn_refusal refusal;
+	struct identity one, two;
+	struct request q;
+	struct str stand_in;
+
+	(void)state;
+	make_request(&q, PARAMS("HTTP_AUTHORIZATION=Bearer $b"));
+	assert_int_equal(authn_identify(&authn, &q, NOW_MS, &one, &refusal), 0);
+	assert_int_equal(authn_identify(&authn, &q, NOW_MS, &two, &refusal), 0);
+	request_deinit(&q);
+	stand_in = one.token_id;
+	assert_true(str_eq(stand_in, two.token_id));
+	assert_false(ids_is_jti(stand_in));
+	assert_true(authn_is_token_id(stand_in));
+	assert_false(authn_is_token_id((struct str){stand_in.p, stand_in.n - 1}));
+	assert_false(authn_is_token_id((struct str){stand_in.p, 2}));
+	authn_identity_deinit(&two);
+
+	make_request(&q, PARAMS("HTTP_COOKIE=bellhop=$a"));
+	assert_int_equal(authn_identify(&authn, &q, NOW_MS, &two, &refusal), 0);
+	request_deinit(&q);
+	assert_true(str_eq_c(two.token_id, "j1"));
+	authn_identity_deinit(&one);
+	authn_identity_deinit(&two);
+
+	assert_true(authn_is_token_id(STR("j1")));
+	assert_false(authn_is_token_id(STR("")));
+	assert_false(authn_is_token_id(STR("\xc2\xa7")));
+	assert_false(authn_is_token_id(STR("\xc2\xa7+/4444444444444444444444444444444444444444444")));
+	assert_false(authn_is_token_id(STR("\xc3\xa4")));
+}
+
+static void set_cookie(void **state)
+{
+	struct buf out = BUF_INIT;
+
+	(void)state;
+	authn_put_cookie(&out, true, STR("a.b.c"), 60);
+	assert_string_equal(buf_cstr(&out), "__Host-bellhop=a.b.c; Path=/; Max-Age=60; Secure; "
+					    "HttpOnly; SameSite=Strict");
+	buf_reset(&out);
+	authn_put_cookie(&out, false, STR(""), 0);
+	assert_string_equal(buf_cstr(&out), "bellhop=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict");
+	buf_deinit(&out);
 }
 
 static void never_downgraded(void **state)
@@ -218,7 +298,7 @@ static void trusted_params(void **state)
 	assert_false(authn_identity_grants(&id, STR("T-5")));
 	assert_int_equal(id.exp_ms, 0);
 	assert_int_equal(id.iat_s, -1);
-	assert_null(id.jti.p);
+	assert_null(id.token_id.p);
 	authn_identity_deinit(&id);
 
 	make_request(&q, PARAMS("BELLHOP_USER=carl", "BELLHOP_TICKETS=*"));
@@ -367,6 +447,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(bearer),
 		TEST(cookies),
+		TEST(the_session_alone),
+		TEST(token_ids),
+		TEST(set_cookie),
 		TEST(never_downgraded),
 		TEST(trusted_params),
 		TEST(who_may_act_and_see),
