@@ -88,6 +88,7 @@ size_t record_revoke_put_copy(struct buf *b, const char *prefix,
 			      bool is_whole)
 {
 	size_t fields = count + (is_whole ? 1 : 0);
+	struct buf field = BUF_INIT;
 
 	if (fields == 0)
 		return 0;
@@ -96,18 +97,19 @@ size_t record_revoke_put_copy(struct buf *b, const char *prefix,
 	put_key(b, prefix);
 	for (size_t i = 0; i < count; i++) {
 		const struct record_revocation *one = &revocations[i];
-		const struct str id = one->jti.p != NULL ? one->jti : one->user;
-		char field[80];
-		int n = snprintf(field, sizeof(field), "%c%.*s", one->jti.p != NULL ? 'j' : 'u',
-				 STR_ARG(id));
 
-		redis_wire_arg(b, (struct str){field, (size_t)n < sizeof(field) ? (size_t)n : 0});
+		buf_reset(&field);
+		buf_putc(&field, one->jti.p != NULL ? 'j' : 'u');
+		buf_put_str(&field, one->jti.p != NULL ? one->jti : one->user);
+		redis_wire_arg(b, buf_str(&field));
 		redis_wire_arg_i64(b, one->at_us);
+		b->failed = b->failed || !buf_ok(&field);
 	}
 	if (is_whole) {
 		redis_wire_arg(b, WHOLE);
 		redis_wire_arg(b, STR("1"));
 	}
+	buf_deinit(&field);
 	return 1;
 }
 

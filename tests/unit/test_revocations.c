@@ -2,6 +2,8 @@
 /* Which tokens a list of revocations covers. */
 #include "config.h"
 
+#include <string.h>
+
 #include "cmocka_setup.h"
 
 #include "chat/revocations.h"
@@ -83,6 +85,51 @@ static void test_who_has_no_token_ends_only_what_was_begun_before(void **state)
 	revocations_free(all);
 }
 
+/* A whole copy goes to Redis and comes back; the longest jti, and what stands for one, included. */
+static void test_the_copy_has_what_was_put_into_it(void **state)
+{
+	char longest[IDS_JTI_MAX + 1];
+	struct record_revocation put[] = {
+		{.jti = STR("token-1"), .at_us = 1},
+		{.jti = {longest, IDS_JTI_MAX}, .at_us = 2},
+		{.jti = STR("\xc2\xa7"), .at_us = 3},
+		{.user = STR("anna"), .at_us = AT_S * 1000000},
+	};
+	struct revocations *all = revocations_new();
+	struct identity who;
+	redisReader *reader = redisReaderCreate();
+	struct buf command = BUF_INIT;
+	redisReply *reply = NULL, copy;
+
+	(void)state;
+	memset(longest, 'x', IDS_JTI_MAX);
+	longest[IDS_JTI_MAX] = '\0';
+	assert_int_equal(record_revoke_put_copy(&command, "p:", put, 4, true), 1);
+	assert_true(buf_ok(&command));
+	assert_int_equal(redisReaderFeed(reader, command.data, command.len), REDIS_OK);
+	assert_int_equal(redisReaderGetReply(reader, (void **)&reply), REDIS_OK);
+	/* HSET key field value …: what follows is the form of the answer to HGETALL. */
+	assert_int_equal(reply->elements, 2 + 2 * 5);
+	copy = (redisReply){.type = REDIS_REPLY_ARRAY,
+			    .elements = reply->elements - 2,
+			    .element = reply->element + 2};
+	assert_int_equal(revocations_take_copy(all, &copy), 0);
+	who = token_of("bob", longest, 5000);
+	assert_true(revocations_cover(all, &who, 0));
+	who = token_of("bob", "token-1", 5000);
+	assert_true(revocations_cover(all, &who, 0));
+	who = token_of("bob", "\xc2\xa7", 5000);
+	assert_true(revocations_cover(all, &who, 0));
+	who = token_of("anna", "y", AT_S);
+	assert_true(revocations_cover(all, &who, 0));
+	who = token_of("bob", "y", AT_S);
+	assert_false(revocations_cover(all, &who, 0));
+	freeReplyObject(reply);
+	redisReaderFree(reader);
+	buf_deinit(&command);
+	revocations_free(all);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -90,6 +137,7 @@ int main(void)
 		cmocka_unit_test(test_of_a_user_everything_issued_until_then),
 		cmocka_unit_test(test_the_later_of_two_counts),
 		cmocka_unit_test(test_who_has_no_token_ends_only_what_was_begun_before),
+		cmocka_unit_test(test_the_copy_has_what_was_put_into_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
