@@ -28,6 +28,51 @@ void call_refuse_unavailable(struct call *call, const char *detail)
 	reply_problem(&call->reply, &problem);
 }
 
+void call_refuse_identity(struct call *call, const struct authn_refusal *refusal)
+{
+	const struct reply_problem problem = {.problem = refusal->problem,
+					      .detail = refusal->detail,
+					      .bad_credentials = refusal->bad_credentials};
+
+	reply_problem(&call->reply, &problem);
+}
+
+int call_check_revoked(struct call *call, const struct identity *who)
+{
+	static const struct authn_refusal revoked = {
+		.problem = PROBLEM_TOKEN_REVOKED,
+		.detail = "the token was revoked",
+		.bad_credentials = true,
+	};
+
+	switch (revoked_look(call->revoked, who)) {
+	case REVOKED_NO:
+		return 0;
+	case REVOKED_YES:
+		call_refuse_identity(call, &revoked);
+		break;
+	case REVOKED_UNKNOWN:
+		call_refuse_unavailable(call, "the list of revoked tokens cannot be read");
+		break;
+	}
+	return -1;
+}
+
+int call_read_id(struct call *call, const char *pointer, bool is_id(struct str), struct str *id_r)
+{
+	const struct json_read_value *value =
+		json_read_find(json_read_root(call->json), pointer + 1);
+
+	*id_r = (struct str){0};
+	if (value == NULL || json_read_is_null(value))
+		return 0;
+	*id_r = json_read_str(value);
+	if (json_read_is_string(value) && is_id(*id_r))
+		return 0;
+	call_refuse_field(call, pointer, "is none");
+	return -1;
+}
+
 struct str call_ticket(const struct call *call)
 {
 	return str_of(call->route.ticket);

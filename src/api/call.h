@@ -30,7 +30,7 @@ struct call {
 	struct route_match route;
 	const char *pattern;	/* of the route, "" where none was found */
 	struct identity who;	/* empty where the route asks for nobody */
-	struct json_read *json; /* the body, an object, where the route takes one */
+	struct json_read *json; /* the body, an object, where the route takes one and it came */
 	struct limits_verdict limit;
 
 	struct reply reply;
@@ -45,6 +45,18 @@ void call_refuse_field(struct call *call, const char *pointer, const char *messa
 
 /* 503 unavailable. */
 void call_refuse_unavailable(struct call *call, const char *detail);
+
+/* What authn has to say against whoever asks. */
+void call_refuse_identity(struct call *call, const struct authn_refusal *refusal);
+
+/* 0; or -1 after a refusal, where the identity's token was revoked or nobody knows. May ask a store. */
+int call_check_revoked(struct call *call, const struct identity *who);
+
+/*
+ * Reads one id of the body, absent where there is none: `pointer` is a member's, "/jti". 0, or -1 after a
+ * refusal.
+ */
+int call_read_id(struct call *call, const char *pointer, bool is_id(struct str), struct str *id_r);
 
 /* The ticket that the path names. */
 struct str call_ticket(const struct call *call);

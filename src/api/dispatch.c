@@ -14,6 +14,7 @@
 #include "api/h_presence.h"
 #include "api/h_read.h"
 #include "api/h_revocations.h"
+#include "api/h_session.h"
 #include "api/h_ticket.h"
 #include "api/h_typing.h"
 #include "base/clock.h"
@@ -25,6 +26,9 @@ enum needs {
 	/* Somebody's call counts as one of LIMITS_CALLS where its row says nothing else. */
 	COUNTS_AS_SEND = 1 << 3,
 	COUNTS_NOT = 1 << 4,
+	NEEDS_BEARER = 1 << 5, /* of identities, a Bearer token */
+	TAKES_JSON = 1 << 6,   /* a body may be missing; else as NEEDS_JSON */
+	TAKES_NOBODY = 1 << 7, /* with NEEDS_IDENTITY: a session that is over, or none, will do */
 };
 
 /* The limit on bodies is for people. A service is held by what the web servers let through. */
@@ -54,6 +58,10 @@ enum {
 	ROUTE_PRESENCE_ONLINE,
 	ROUTE_ROSTER,
 	ROUTE_REVOKE,
+	ROUTE_SESSION_BEGIN,
+	ROUTE_SESSION,
+	ROUTE_SESSION_END,
+	ROUTE_SESSION_REFRESH,
 	ROUTE_READ,
 	ROUTE_RECEIPTS,
 	ROUTE_UNREAD,
@@ -87,6 +95,10 @@ static const struct route routes[ROUTE_COUNT] = {
 	{ROUTE_PRESENCE_ONLINE, REQUEST_GET, "/v1/presence/online"},
 	{ROUTE_ROSTER, REQUEST_GET, "/v1/tickets/{ticket}/presence"},
 	{ROUTE_REVOKE, REQUEST_POST, "/v1/revocations"},
+	{ROUTE_SESSION_BEGIN, REQUEST_POST, "/v1/session"},
+	{ROUTE_SESSION, REQUEST_GET, "/v1/session"},
+	{ROUTE_SESSION_END, REQUEST_DELETE, "/v1/session"},
+	{ROUTE_SESSION_REFRESH, REQUEST_POST, "/v1/session/refresh"},
 	{ROUTE_READ, REQUEST_PUT, "/v1/tickets/{ticket}/read"},
 	{ROUTE_RECEIPTS, REQUEST_GET, "/v1/tickets/{ticket}/receipts"},
 	{ROUTE_UNREAD, REQUEST_GET, "/v1/unread"},
@@ -119,6 +131,10 @@ static const struct handler handlers[ROUTE_COUNT] = {
 	[ROUTE_PRESENCE_ONLINE] = {h_presence_online, NEEDS_IDENTITY | NEEDS_STAFF},
 	[ROUTE_ROSTER] = {h_presence_roster, NEEDS_IDENTITY},
 	[ROUTE_REVOKE] = {h_revocations_add, NEEDS_IDENTITY | NEEDS_JSON},
+	[ROUTE_SESSION_BEGIN] = {h_session_begin, NEEDS_IDENTITY | NEEDS_BEARER},
+	[ROUTE_SESSION] = {h_session_read, NEEDS_IDENTITY},
+	[ROUTE_SESSION_END] = {h_session_end, NEEDS_IDENTITY | TAKES_NOBODY},
+	[ROUTE_SESSION_REFRESH] = {h_session_refresh, NEEDS_IDENTITY | NEEDS_BEARER | TAKES_JSON},
 	[ROUTE_READ] = {h_read_put, NEEDS_IDENTITY | NEEDS_JSON},
 	[ROUTE_RECEIPTS] = {h_read_receipts, NEEDS_IDENTITY},
 	[ROUTE_UNREAD] = {h_read_unread, NEEDS_IDENTITY},
@@ -154,35 +170,25 @@ static int find_route(struct call *call)
 	return -1;
 }
 
-static void refuse_identity(struct call *call, const struct authn_refusal *refusal)
+/*
+ * Whoever wants to end a session that is over, or none, gets what he wants. The page that asks has to be one
+ * that may, although there is no session whose token it could show.
+ */
+static int admit_nobody(struct call *call, struct authn_refusal *refusal)
 {
-	const struct reply_problem problem = {.problem = refusal->problem,
-					      .detail = refusal->detail,
-					      .bad_credentials = refusal->bad_credentials};
-
-	reply_problem(&call->reply, &problem);
+	authn_identity_deinit(&call->who);
+	call->who.via = AUTHN_COOKIE;
+	call->log.user = (struct str){0};
+	if (authn_check_listen(&call->gate->authn, &call->request, &call->who, refusal) == 0)
+		return 0;
+	call_refuse_identity(call, refusal);
+	return -1;
 }
 
-/* 0, or -1 after a refusal. */
-static int check_revoked(struct call *call)
+/* Is it the session alone, where one has to be ended, that is refused? */
+static bool is_over(const struct call *call, unsigned needs)
 {
-	static const struct authn_refusal revoked = {
-		.problem = PROBLEM_TOKEN_REVOKED,
-		.detail = "the token was revoked",
-		.bad_credentials = true,
-	};
-
-	switch (revoked_look(call->revoked, &call->who)) {
-	case REVOKED_NO:
-		return 0;
-	case REVOKED_YES:
-		refuse_identity(call, &revoked);
-		break;
-	case REVOKED_UNKNOWN:
-		call_refuse_unavailable(call, "the list of revoked tokens cannot be read");
-		break;
-	}
-	return -1;
+	return (needs & TAKES_NOBODY) != 0 && call->request.authorization.p == NULL;
 }
 
 static enum limits_policy policy_of(const struct handler *handler)
@@ -209,22 +215,34 @@ static int check_limit(struct call *call, enum limits_policy policy)
 	return -1;
 }
 
-static int identify(struct call *call)
+static int identify(struct call *call, unsigned needs)
 {
+	static const struct authn_refusal no_bearer = {
+		.problem = PROBLEM_UNAUTHENTICATED,
+		.detail = "this takes a Bearer token, and nothing else for one",
+	};
 	const struct authn *authn = &call->gate->authn;
 	struct authn_refusal refusal;
 
 	if (authn_identify(authn, &call->request, clock_real_ms(), &call->who, &refusal) != 0) {
-		refuse_identity(call, &refusal);
+		if (is_over(call, needs) && refusal.problem != PROBLEM_INTERNAL)
+			return admit_nobody(call, &refusal);
+		call_refuse_identity(call, &refusal);
 		return -1;
 	}
 	call->log.user = call->who.user_id;
-	if (check_revoked(call) != 0)
+	if (is_over(call, needs) && revoked_look(call->revoked, &call->who) == REVOKED_YES)
+		return admit_nobody(call, &refusal);
+	if (call_check_revoked(call, &call->who) != 0)
 		return -1;
+	if ((needs & NEEDS_BEARER) != 0 && call->who.via != AUTHN_BEARER) {
+		call_refuse_identity(call, &no_bearer);
+		return -1;
+	}
 	/* Whatever the method does not say to be safe (RFC 9110, section 9.2.1) changes something. */
 	if ((call->request.method & (REQUEST_GET | REQUEST_HEAD)) == 0 &&
 	    authn_check_write(authn, &call->request, &call->who, &refusal) != 0) {
-		refuse_identity(call, &refusal);
+		call_refuse_identity(call, &refusal);
 		return -1;
 	}
 	return 0;
@@ -233,7 +251,9 @@ static int identify(struct call *call)
 /* A page of another site, which check_write refuses, cannot use up its visitor's limits. */
 static int admit_caller(struct call *call, const struct handler *handler)
 {
-	if (identify(call) != 0 || check_limit(call, policy_of(handler)) != 0)
+	if (identify(call, handler->needs) != 0)
+		return -1;
+	if (call->who.user_id.p != NULL && check_limit(call, policy_of(handler)) != 0)
 		return -1;
 	if ((handler->needs & NEEDS_STAFF) != 0 && !authn_identity_is_staff(&call->who)) {
 		call_refuse(call, PROBLEM_FORBIDDEN, "this is for staff");
@@ -271,6 +291,11 @@ static bool is_json(struct str content_type)
 
 	return str_split(&content_type, ';', &type) &&
 	       str_eq_nocase(str_trim(type), STR("application/json"));
+}
+
+static bool takes_json(const struct call *call, unsigned needs)
+{
+	return (needs & NEEDS_JSON) != 0 || ((needs & TAKES_JSON) != 0 && call->body->len > 0);
 }
 
 static int read_json(struct call *call)
@@ -330,7 +355,7 @@ void dispatch(struct call *call)
 
 	if (check_body(call) != 0)
 		return;
-	if ((handler->needs & NEEDS_JSON) != 0 && read_json(call) != 0)
+	if (takes_json(call, handler->needs) && read_json(call) != 0)
 		return;
 	handler->run(call);
 }

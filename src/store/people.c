@@ -8,6 +8,15 @@
 #include "store/people.h"
 #include "store/redis_wire.h"
 
+size_t people_put_system(struct buf *b, const char *prefix, struct str payload)
+{
+	struct redis_key channel;
+
+	redis_keys_channel(prefix, REDIS_CHANNEL_SYSTEM, (struct str){0}, &channel);
+	redis_wire_put(b, 3, (const struct str[]){STR("PUBLISH"), channel.name, payload});
+	return 1;
+}
+
 size_t people_put_typing(struct buf *b, const struct redis_keys *keys,
 			 const struct people_typing *typing)
 {

@@ -13,6 +13,11 @@
 
 #define PEOPLE_TYPING_MS 8000 /* so long somebody types who does not say so again */
 
+/* ---- everybody ---- */
+
+/* Publishes to all processes that listen for somebody. One reply, which need not be read. */
+size_t people_put_system(struct buf *b, const char *prefix, struct str payload);
+
 /* ---- typing ---- */
 
 struct people_typing {

@@ -27,7 +27,7 @@
  *
  *	<prefix>live:<ticket>	what happens in a ticket besides its events: who types, reads, looks
  *	<prefix>user:<user>	a ticket of the user has a new event
- *	<prefix>system		who is there
+ *	<prefix>system		who is there; that a token was replaced by a newer one
  */
 #ifndef BELLHOP_STORE_REDIS_KEYS_H
 #define BELLHOP_STORE_REDIS_KEYS_H

@@ -184,8 +184,8 @@ void authn_put_cookie(struct buf *out, bool https, struct str token, int64_t max
 	buf_puts(out, authn_cookie_name(https));
 	buf_putc(out, '=');
 	buf_put_str(out, token);
-	buf_printf(out, "; Path=/; Max-Age=%lld%s; HttpOnly; SameSite=Strict",
-		   (long long)max_age_s, https ? "; Secure" : "");
+	buf_printf(out, "; Path=/; Max-Age=%lld%s; HttpOnly; SameSite=Strict", (long long)max_age_s,
+		   https ? "; Secure" : "");
 }
 
 static int identify_cookie(const struct authn *authn, struct str token, int64_t now_ms,

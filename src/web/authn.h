@@ -38,7 +38,7 @@ struct authn {
 /* Who is asking; owns its strings, outlives the request. */
 struct identity {
 	struct str user_id;
-	struct str name; /* p = NULL where none was given */
+	struct str name;     /* p = NULL where none was given */
 	struct str token_id; /* the token's jti, else what stands for it; p = NULL: AUTHN_PARAMS */
 	enum role role;
 	enum authn_via via;

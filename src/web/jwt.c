@@ -11,8 +11,7 @@
 #include "web/json_read.h"
 #include "web/json_write.h"
 
-#define TIME_MAX INT64_C(1000000000000) /* seconds; far beyond any calendar, far below overflow */
-#define DAY_MS	 INT64_C(86400000)
+#define DAY_MS INT64_C(86400000)
 
 /* The pieces of <header>.<payload>.<signature>, encoded. */
 struct parts {
@@ -135,7 +134,7 @@ static int read_time(const struct json_read_value *root, const char *name, int64
 	}
 	if (whole.p[0] == '-')
 		return -1;
-	return str_to_i64(whole, 0, TIME_MAX, out_r);
+	return str_to_i64(whole, 0, JWT_TIME_MAX, out_r);
 }
 
 static int read_role(const struct json_read_value *root, enum role *role_r)

@@ -20,6 +20,7 @@
 
 #define JWT_BYTES_MAX 8192
 #define JWT_LEEWAY_S  30
+#define JWT_TIME_MAX  INT64_C(1000000000000) /* s; far beyond any calendar, far below overflow */
 
 enum jwt_result {
 	JWT_OK = 0,

@@ -228,7 +228,8 @@ static void token_ids(void **state)
 	assert_true(authn_is_token_id(STR("j1")));
 	assert_false(authn_is_token_id(STR("")));
 	assert_false(authn_is_token_id(STR("\xc2\xa7")));
-	assert_false(authn_is_token_id(STR("\xc2\xa7+/4444444444444444444444444444444444444444444")));
+	assert_false(
+		authn_is_token_id(STR("\xc2\xa7+/4444444444444444444444444444444444444444444")));
 	assert_false(authn_is_token_id(STR("\xc3\xa4")));
 }
 
@@ -242,7 +243,8 @@ static void set_cookie(void **state)
 					    "HttpOnly; SameSite=Strict");
 	buf_reset(&out);
 	authn_put_cookie(&out, false, STR(""), 0);
-	assert_string_equal(buf_cstr(&out), "bellhop=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict");
+	assert_string_equal(buf_cstr(&out),
+			    "bellhop=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict");
 	buf_deinit(&out);
 }
 

@@ -23,8 +23,10 @@ static struct revocations *made(void)
 
 static struct identity token_of(const char *user, const char *jti, int64_t iat_s)
 {
-	return (struct identity){
-		.user_id = str_of(user), .token_id = str_of(jti), .iat_s = iat_s, .via = AUTHN_BEARER};
+	return (struct identity){.user_id = str_of(user),
+				 .token_id = str_of(jti),
+				 .iat_s = iat_s,
+				 .via = AUTHN_BEARER};
 }
 
 static void test_a_token_is_known_by_its_jti_alone(void **state)
