@@ -76,6 +76,12 @@ def quick_stack(request):
 
 
 @pytest.fixture(scope="session")
+def two_pushes(request):
+    """A ticket's streams go to one of two push processes."""
+    yield from running_stack(request, pushes=2)
+
+
+@pytest.fixture(scope="session")
 def breakable_stack(request):
     yield from running_stack(request)
 

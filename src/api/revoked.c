@@ -14,6 +14,7 @@ struct revoked {
 	struct stores *stores;
 	struct revocations *all;
 	int64_t asked_ms; /* when it was last complete; clock_mono_ms */
+	int64_t tried_ms; /* when the record was last asked for it */
 	bool is_known;
 };
 
@@ -46,6 +47,7 @@ static void read_record(struct revoked *list)
 	enum revocations_taken taken;
 	bool has_grown;
 
+	list->tried_ms = now_ms;
 	do {
 		PGresult *result = NULL;
 		struct pg_stmt stmt;
@@ -77,9 +79,21 @@ static void read_copy(struct revoked *list)
 	buf_deinit(&commands);
 }
 
+static bool is_old(const struct revoked *list)
+{
+	return !list->is_known || clock_mono_ms() - list->asked_ms >= REVOKED_MAX_AGE_MS;
+}
+
+int64_t revoked_tick(struct revoked *list)
+{
+	if (is_old(list) && clock_mono_ms() - list->tried_ms >= REVOKED_MAX_AGE_MS)
+		read_record(list);
+	return list->tried_ms + REVOKED_MAX_AGE_MS;
+}
+
 enum revoked_verdict revoked_look(struct revoked *list, const struct identity *who)
 {
-	if (!list->is_known || clock_mono_ms() - list->asked_ms >= REVOKED_MAX_AGE_MS)
+	if (is_old(list))
 		read_record(list);
 	if (!list->is_known)
 		read_copy(list);

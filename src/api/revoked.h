@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A worker's list of revocations: read from the record whenever it is older than REVOKED_MAX_AGE_MS and
- * somebody asks, and from the copy in Redis by a worker that starts while PostgreSQL is away.
+ * A worker's list of revocations: read from the record whenever it is older than REVOKED_MAX_AGE_MS, and
+ * from the copy in Redis by a worker that starts while PostgreSQL is away.
  */
 #ifndef BELLHOP_API_REVOKED_H
 #define BELLHOP_API_REVOKED_H
@@ -24,6 +24,12 @@ enum revoked_verdict {
 /* NULL when out of memory. The stores are borrowed. */
 struct revoked *revoked_new(struct stores *stores);
 void revoked_free(struct revoked *list);
+
+/*
+ * For a worker with nothing else to do: reads the record if the list is too old, so that it has what there
+ * was when PostgreSQL goes away. The next time that there may be something to do, of clock_mono_ms().
+ */
+int64_t revoked_tick(struct revoked *list);
 
 /* Was the identity's token revoked? May ask a store. */
 enum revoked_verdict revoked_look(struct revoked *list, const struct identity *who);

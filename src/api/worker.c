@@ -218,14 +218,18 @@ static void end(struct worker *w)
 	buf_deinit(&w->cgi);
 }
 
+static int64_t earlier(int64_t a_ms, int64_t b_ms)
+{
+	return a_ms < b_ms ? a_ms : b_ms;
+}
+
 static void wait_for_event(struct worker *w, int64_t tick_ms)
 {
-	const int64_t lobby_ms = lobby_deadline(w->lobby);
+	const int64_t until_ms = earlier(lobby_deadline(w->lobby), tick_ms);
 	struct epoll_event event;
 	struct guest *guest;
 
-	if (epoll_wait(w->epoll_fd, &event, 1,
-		       clock_wait_ms(lobby_ms < tick_ms ? lobby_ms : tick_ms)) <= 0)
+	if (epoll_wait(w->epoll_fd, &event, 1, clock_wait_ms(until_ms)) <= 0)
 		return;
 	if (event.data.fd == w->opts->listen_fd) {
 		accept_one(w);
@@ -253,7 +257,7 @@ int worker_run(struct prefork_child *child, void *arg)
 			stores_tick(w.stores, child->index == 0);
 			tick_ms = clock_mono_ms() + TICK_MS;
 		}
-		wait_for_event(&w, tick_ms);
+		wait_for_event(&w, earlier(tick_ms, revoked_tick(w.revoked)));
 		lobby_expire(w.lobby);
 		take_signals(&w);
 	}

@@ -314,11 +314,6 @@ class TestStreams:
             until(lambda: status(me, ann), lambda found: found == "online", "online again")
 
 
-@pytest.fixture(scope="module")
-def two_pushes(request):
-    yield from running_stack(request, pushes=2)
-
-
 @pytest.fixture
 def pair(two_pushes):
     return two_pushes.start()

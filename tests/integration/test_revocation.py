@@ -198,3 +198,74 @@ def test_what_no_token_can_need_is_dropped(stack, site, user):
         "SELECT extract(day FROM expires_at - revoked_at) FROM bellhop.revocation WHERE jti = %s", user
     )[0]
     assert days >= 366
+
+
+def test_the_longest_jti_counts_for_daemons_that_start_without_postgres(breakable, ticket, user):
+    site = breakable.site
+    jti = f"{user:x<128}"
+    assert len(jti) == 128
+    site.api("anna").sent(ticket, "there")
+    revoke(admin(site), jti=jti)
+    wait_for(lambda: breakable.redis().hexists("bellhop:revoked", f"j{jti}"), "the copy")
+    breakable.stop("postgres")
+    for name in ("api", "push"):
+        begin_anew(breakable, name)
+    api = site.api(user, jti=jti)
+    check_problem(api.get(f"/v1/tickets/{ticket}/messages"), *REFUSED)
+    assert api.stream(ticket).status == 401
+
+
+def test_while_redis_is_frozen_and_once_it_is_empty(breakable, ticket, user):
+    site = breakable.site
+    site.api("anna").sent(ticket, "there")
+    frozen, emptied = (site.api(user, jti=f"{name}-{user}") for name in ("f", "e"))
+    stream, other = frozen.stream(ticket), emptied.stream(ticket)
+    stream.hello()
+    other.hello()
+    breakable.freeze("redis")
+    try:
+        assert revoke(admin(site), jti=f"f-{user}").status_code == 204
+        assert stream.wait_named("bye").data["code"] == "token_revoked"
+        refused_soon(lambda: frozen.get(f"/v1/tickets/{ticket}/messages"))
+    finally:
+        breakable.thaw("redis")
+    until(
+        lambda: admin(site).get("/v1/healthz"), lambda answer: answer.headers["Bellhop-Mode"] == "full", "full mode"
+    )
+    breakable.redis().flushall()
+    assert revoke(admin(site), jti=f"e-{user}").status_code == 204
+    assert other.wait_named("bye").data["code"] == "token_revoked"
+    for api in (frozen, emptied):
+        refused_soon(lambda api=api: api.get(f"/v1/tickets/{ticket}/messages"))
+        check_problem(api.get(f"/v1/tickets/{ticket}/poll"), *REFUSED)
+
+
+def test_the_list_that_is_held_stays_in_force_without_postgres(breakable, ticket, user):
+    site = breakable.site
+    site.api("anna").sent(ticket, "there")
+    api, other = site.api(user, jti=user), site.api(f"{user}-2")
+    assert revoke(admin(site), jti=user).status_code == 204
+    assert revoke(admin(site), user_id=f"{user}-2").status_code == 204
+    told = time.monotonic()
+    # Meanwhile nobody asks any worker anything.
+    wait_for(lambda: time.monotonic() > told + 1, "a second")
+    breakable.stop("postgres")
+    for _ in range(20):
+        for one in (api, other):
+            check_problem(one.get(f"/v1/tickets/{ticket}/messages"), *REFUSED)
+    for one in (api, other):
+        check_problem(one.get(f"/v1/tickets/{ticket}/poll"), *REFUSED)
+        assert one.stream(ticket).status == 401
+
+
+def test_every_push_process_ends_its_streams(two_pushes, ticket, user):
+    site = two_pushes.site
+    streams = [site.api(user, jti=user).stream(f"{ticket}-{number}") for number in range(16)]
+    for stream in streams:
+        stream.hello()
+    assert revoke(admin(site), jti=user).status_code == 204
+    for stream in streams:
+        assert stream.wait_named("bye").data["code"] == "token_revoked"
+    # With so many tickets neither is left out.
+    for push in ("push", "push2"):
+        wait_for(lambda push=push: "token_revoked" in two_pushes.log(push), f"a stream of {push}")

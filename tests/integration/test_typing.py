@@ -293,11 +293,6 @@ def test_polls_are_told_only_if_they_ask(site, ticket):
 # ---- several push processes
 
 
-@pytest.fixture(scope="module")
-def two_pushes(request):
-    yield from running_stack(request, pushes=2)
-
-
 def test_listeners_of_every_process_are_told(two_pushes, ticket):
     alice = two_pushes.site.api("alice")
     names = [f"{ticket}-{number}" for number in range(16)]
