@@ -322,6 +322,12 @@ void chase_ask(struct chase *chase, struct hub *hub)
 	chase_run(chase);
 }
 
+void chase_people(struct chase *chase, struct hub *hub)
+{
+	hub_keep(hub)->is_unchecked = true;
+	chase_run(chase);
+}
+
 void chase_hole(struct chase *chase, struct hub *hub)
 {
 	hub_keep(hub)->has_hole = true;

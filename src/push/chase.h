@@ -35,7 +35,10 @@ void chase_free(struct chase *chase);
 /* Compare the hub with the record soon, once. */
 void chase_ask(struct chase *chase, struct hub *hub);
 
-/* The same, and the hub has a hole: it cannot go on before. */
+/* Ask the record who may still listen to the hub. */
+void chase_people(struct chase *chase, struct hub *hub);
+
+/* As chase_ask(), and the hub has a hole: it cannot go on before. */
 void chase_hole(struct chase *chase, struct hub *hub);
 
 /* Something about the stores has changed: perhaps there is something to do. */

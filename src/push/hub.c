@@ -276,6 +276,15 @@ void hub_leave(struct link *link)
 	link->hub = NULL;
 }
 
+void hub_turn(struct link *link, enum message_viewer viewer)
+{
+	/* What lies between was not for the public. */
+	if (viewer == MESSAGE_FOR_STAFF)
+		link->pos = link->shown;
+	link->viewer = viewer;
+	link->state = LINK_REPLAY;
+}
+
 void hub_lag(struct link *link)
 {
 	const struct ticket_event *event = ring_find(link->hub->ring, link->pos);

@@ -174,6 +174,12 @@ void hub_join(struct hub *hub, struct link *link);
 /* Leaves its hub; a link that is in none is fine. */
 void hub_leave(struct link *link);
 
+/*
+ * From now on the link sees what this viewer may, as if it had come back with its cursor: state LINK_REPLAY
+ * again. Whoever may see more now is given that, too, as far as it came after the cursor.
+ */
+void hub_turn(struct link *link, enum message_viewer viewer);
+
 /* Takes back the event that its `live` callback is being told of: the link replays from there. */
 void hub_lag(struct link *link);
 

@@ -14,6 +14,7 @@
 #include "push/payload.h"
 #include "push/push.h"
 #include "push/reads.h"
+#include "push/subscriber.h"
 #include "push/typing.h"
 
 enum { LOG_EVERY_MS = 60000 };
@@ -97,6 +98,7 @@ void notices_ticket(struct notices *notices, struct str ticket, struct str paylo
 		crowds_here(notices->crowds, hub, said.user, said.status);
 		break;
 	case PAYLOAD_PRESENCE:
+	case PAYLOAD_RENEWED:
 	case PAYLOAD_INBOX:
 		notices_count_odd(notices);
 		break;
@@ -116,6 +118,8 @@ void notices_system(struct notices *notices, struct str payload)
 		crowds_presence(
 			notices->crowds, said.user,
 			&(struct presence_state){.status = said.status, .seen_ms = said.seen_ms});
+	else if (said.kind == PAYLOAD_RENEWED)
+		subscribers_renew(notices->push->subscribers, &said.renewal);
 	else
 		notices_count_odd(notices);
 	payload_deinit(&said);

@@ -10,7 +10,8 @@
 /* Exact in every JSON reader. */
 #define NUMBER_MAX INT64_C(9007199254740991)
 
-enum { TYPING_MS_MAX = 60000, PAYLOAD_MAX = 4096 };
+/* The longest speaks of what a token says, which is less than the token itself. */
+enum { TYPING_MS_MAX = 60000, PAYLOAD_MAX = JWT_BYTES_MAX };
 
 static int read_int(const struct json_read_value *root, const char *name, int64_t min, int64_t max,
 		    int64_t *value_r)
@@ -112,6 +113,10 @@ static int read_event(const struct json_read_value *root, struct str event, stru
 		return read_status(root, p) != 0 ? -1
 						 : read_time(root, "last_seen_ms", &p->seen_ms);
 	}
+	if (str_eq_c(event, "renewed")) {
+		p->kind = PAYLOAD_RENEWED;
+		return renewal_read(root, &p->renewal);
+	}
 	return -1;
 }
 
@@ -141,6 +146,7 @@ int payload_parse(struct str text, struct payload *payload_r)
 
 void payload_deinit(struct payload *payload)
 {
+	renewal_deinit(&payload->renewal);
 	json_read_free(payload->json);
 	*payload = (struct payload){0};
 }

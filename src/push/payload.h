@@ -8,6 +8,7 @@
  *			{"event":"here","user_id","status"}
  *	user:<user>	{"epoch","ticket_id","seq","public"}
  *	system		{"event":"presence","user_id","status","last_seen_ms"}
+ *			{"event":"renewed", …}, see chat/renewal.h
  *
  * Anybody who may publish there could say anything, so what is odd is refused. A pure function of
  * bytes.
@@ -19,6 +20,7 @@
 #include <stdint.h>
 
 #include "base/str.h"
+#include "chat/renewal.h"
 #include "store/presence.h"
 
 struct json_read;
@@ -29,6 +31,7 @@ enum payload_kind {
 	PAYLOAD_READ,
 	PAYLOAD_HERE,
 	PAYLOAD_PRESENCE,
+	PAYLOAD_RENEWED,
 	PAYLOAD_INBOX /* the one without "event" */
 };
 
@@ -45,6 +48,7 @@ struct payload {
 	struct str ticket;	     /* inbox */
 	int64_t epoch;		     /* inbox; seq, too */
 	bool is_public;		     /* inbox */
+	struct renewal renewal;	     /* renewed; user, too */
 	struct json_read *json;
 };
 

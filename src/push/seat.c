@@ -220,6 +220,20 @@ void seat_free(struct seat *seat)
 	free(seat);
 }
 
+static enum message_viewer viewer_of(const struct identity *who)
+{
+	return authn_identity_is_staff(who) ? MESSAGE_FOR_STAFF : MESSAGE_FOR_PUBLIC;
+}
+
+/* By what the link's user may listen. */
+static void seat_bind(struct seat *seat, struct str ticket, const struct identity *who)
+{
+	bool is_bound = who->role != ROLE_SERVICE && who->role != ROLE_ADMIN;
+
+	seat->link.is_granted = authn_identity_grants(who, ticket);
+	seat->link.user = is_bound ? who->user_id : (struct str){0};
+}
+
 void seat_sit(struct seat *seat, const struct seat_start *start, const struct identity *who)
 {
 	seat->key = cursor_key(hub_ticket(start->hub));
@@ -227,11 +241,9 @@ void seat_sit(struct seat *seat, const struct seat_start *start, const struct id
 	seat->due = start->due;
 	seat->link.ops = &link_ops;
 	seat->link.owner = seat;
-	seat->link.viewer = authn_identity_is_staff(who) ? MESSAGE_FOR_STAFF : MESSAGE_FOR_PUBLIC;
+	seat->link.viewer = viewer_of(who);
 	seat->link.let_in_at = start->let_in_at;
-	seat->link.is_granted = authn_identity_grants(who, hub_ticket(start->hub));
-	if (who->role != ROLE_SERVICE && who->role != ROLE_ADMIN)
-		seat->link.user = who->user_id;
+	seat_bind(seat, hub_ticket(start->hub), who);
 	seat->link.pos = start->pos;
 	seat->link.shown = start->shown;
 	hub_join(start->hub, &seat->link);
@@ -241,6 +253,21 @@ void seat_begin(struct seat *seat)
 {
 	if (seat_is_taken(seat) && seat->is_void)
 		seat_void(seat);
+}
+
+bool seat_renew(struct seat *seat, const struct identity *who)
+{
+	struct link *link = &seat->link;
+	bool was_bound = link->user.p != NULL;
+
+	seat_bind(seat, hub_ticket(link->hub), who);
+	if (link->viewer != viewer_of(who)) {
+		/* What is under way was asked for the other viewer's place. */
+		replay_reset(seat->replay);
+		hub_turn(link, viewer_of(who));
+		seat->due = 0;
+	}
+	return link->user.p != NULL && !(link->is_granted && was_bound);
 }
 
 void seat_pump(struct seat *seat)

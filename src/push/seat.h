@@ -86,6 +86,13 @@ void seat_sit(struct seat *seat, const struct seat_start *start, const struct id
 /* Tells what has to be told first. */
 void seat_begin(struct seat *seat);
 
+/*
+ * The same user has another role or other tickets now; `who` as before. True where only the record can say
+ * whether the ticket is still the user's, who was let in by a token that said so, or could not be removed.
+ * seat_pump() afterwards.
+ */
+bool seat_renew(struct seat *seat, const struct identity *who);
+
 /* Goes on replaying if it is behind and there is room. */
 void seat_pump(struct seat *seat);
 

@@ -11,6 +11,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "chat/renewal.h"
+#include "push/chase.h"
+#include "push/expiry.h"
 #include "push/frame.h"
 #include "push/inbox.h"
 #include "push/leases.h"
@@ -22,10 +25,9 @@
 #include "web/cursor.h"
 
 enum {
-	AUTH_NOTICE_MS = 60000, /* how long before its end a token is announced to end */
-	SLOW_GRACE_MS = 500,	/* to make up for a burst of events */
-	COME_BACK_PER_MS = 2,	/* clients that may come back per millisecond after a stop */
-	PAGES_AT_ONCE = 4,	/* that one subscriber may have under way */
+	SLOW_GRACE_MS = 500,  /* to make up for a burst of events */
+	COME_BACK_PER_MS = 2, /* clients that may come back per millisecond after a stop */
+	PAGES_AT_ONCE = 4,    /* that one subscriber may have under way */
 	MODES = MODE_DOWN + 1,
 };
 
@@ -47,7 +49,7 @@ struct subscriber {
 	struct fcgi_conn *conn;
 	struct out *out;
 	struct identity who;
-	struct event *expiry;
+	struct expiry *expiry;
 	struct event *slow;	/* runs after too much was queued */
 	struct seat_list seats; /* in the order of their keys */
 	struct seat_list left;	/* those who left it, until it ends */
@@ -56,8 +58,7 @@ struct subscriber {
 	struct lease *lease;   /* says that its user is there */
 	struct frame *noticed; /* the last notice of a seat */
 	enum mode mode;
-	bool is_many;	/* its cursors name tickets */
-	bool is_warned; /* that the token ends soon */
+	bool is_many; /* its cursors name tickets */
 	bool is_ended;
 	int64_t started_ms;
 	int64_t began_us;   /* wall clock */
@@ -89,8 +90,7 @@ static void subscriber_free(struct subscriber *sub)
 	frame_unref(sub->noticed);
 	turn_cancel(sub->push->turn, &sub->pump);
 	inbox_leave(sub->push->inbox, &sub->inbox);
-	if (sub->expiry != NULL)
-		event_free(sub->expiry);
+	expiry_free(sub->expiry);
 	if (sub->slow != NULL)
 		event_free(sub->slow);
 	if (sub->out != NULL)
@@ -165,7 +165,7 @@ static void subscriber_end(struct subscriber *sub, const char *reason)
 		seat_leave(seat);
 	users_leave(sub->push->subscribers->users, &sub->member);
 	inbox_leave(sub->push->inbox, &sub->inbox);
-	event_del(sub->expiry);
+	expiry_stop(sub->expiry);
 	event_del(sub->slow);
 	TAILQ_REMOVE(&sub->push->subscribers->list, sub, entry);
 	sub->push->subscribers->count--;
@@ -463,55 +463,98 @@ static bool on_has_more(void *owner)
 
 /* ---- the token's end ---- */
 
-static void send_auth(struct subscriber *sub, int64_t left_ms)
+/* A poll brings its token with each request, and is told nothing beforehand. */
+static void on_soon(void *owner, int64_t left_ms)
 {
+	struct subscriber *sub = owner;
 	char data[48];
 	struct frame *frame;
 
+	if (!sub->out->is_stream)
+		return;
 	snprintf(data, sizeof(data), "{\"expires_in\":%lld}", (long long)((left_ms + 999) / 1000));
 	frame = frame_new("auth", (struct str){0}, str_of(data));
 	subscriber_notice(sub, frame);
 	frame_unref(frame);
 }
 
-/*
- * The wall clock decides, and it may be set: so what is left is asked anew each time. A poll brings
- * its token with each request, and is told nothing beforehand.
- */
-static void watch_expiry(struct subscriber *sub)
+static void on_over(void *owner)
 {
-	int64_t left_ms = sub->who.exp_ms - clock_real_ms();
-	int64_t wait_ms = left_ms;
-	struct timeval wait;
-
-	if (sub->who.exp_ms == 0)
-		return;
-	if (left_ms <= 0) {
-		subscriber_bye(sub, "token_expired");
-		return;
-	}
-	if (left_ms > AUTH_NOTICE_MS) {
-		wait_ms = left_ms - AUTH_NOTICE_MS;
-	} else if (sub->out->is_stream && !sub->is_warned) {
-		sub->is_warned = true;
-		send_auth(sub, left_ms);
-	}
-	wait = (struct timeval){wait_ms / 1000, wait_ms % 1000 * 1000};
-	if (!sub->is_ended && event_add(sub->expiry, &wait) != 0)
-		subscriber_fail(sub);
+	subscriber_bye(owner, "token_expired");
 }
 
-static void on_expiry(evutil_socket_t fd, short what, void *arg)
+static void on_watch_failed(void *owner)
 {
-	(void)fd;
-	(void)what;
-	watch_expiry(arg);
+	subscriber_fail(owner);
 }
+
+static const struct expiry_ops expiry_ops = {
+	.soon = on_soon,
+	.over = on_over,
+	.failed = on_watch_failed,
+};
 
 static void check_revoked(struct subscriber *sub)
 {
 	if (revoked_cover(sub->push->revoked, &sub->who, sub->began_us))
 		subscriber_bye(sub, "token_revoked");
+}
+
+/* ---- another token ---- */
+
+static enum message_viewer viewer_of(const struct identity *who)
+{
+	return authn_identity_is_staff(who) ? MESSAGE_FOR_STAFF : MESSAGE_FOR_PUBLIC;
+}
+
+static int subscriber_enter_inbox(struct subscriber *sub, const struct identity *who)
+{
+	return sub->member.has_inbox
+		       ? inbox_enter(sub->push->inbox, who->user_id, viewer_of(who), &sub->inbox)
+		       : 0;
+}
+
+/* Who may not be asked about is not known to be let in. */
+static void renew_seats(struct subscriber *sub)
+{
+	struct seat *seat, *next;
+
+	for (seat = TAILQ_FIRST(&sub->seats); seat != NULL && !sub->is_ended; seat = next) {
+		next = TAILQ_NEXT(seat, entry);
+		if (!seat_renew(seat, &sub->who))
+			continue;
+		if (stores_has_record(sub->push->stores))
+			chase_people(sub->push->chase, seat->link.hub);
+		else
+			on_revoked(seat);
+	}
+}
+
+static void subscriber_renew(struct subscriber *sub, const struct jwt_claims *claims)
+{
+	const struct log_ctx ctx = {.request_id = str_of(sub->out->request_id),
+				    .user = claims->sub};
+	struct identity old = sub->who;
+
+	if (authn_identity_of(claims, old.via, &sub->who) != 0) {
+		sub->who = old;
+		subscriber_fail(sub);
+		return;
+	}
+	log_info(&ctx, "token renewed", LOG_STR("role", ids_role_text(sub->who.role)));
+	renew_seats(sub);
+	if (viewer_of(&old) != viewer_of(&sub->who)) {
+		inbox_leave(sub->push->inbox, &sub->inbox);
+		if (!sub->is_ended && subscriber_enter_inbox(sub, &sub->who) != 0)
+			subscriber_fail(sub);
+	}
+	authn_identity_deinit(&old);
+	if (!sub->is_ended)
+		check_revoked(sub);
+	if (!sub->is_ended)
+		expiry_watch(sub->expiry, sub->who.exp_ms);
+	if (!sub->is_ended)
+		subscriber_pump(sub);
 }
 
 /* ---- the beginning ---- */
@@ -550,7 +593,7 @@ static struct subscriber *subscriber_new(struct push *push, const struct subscri
 	sub->push = push;
 	sub->bury = (struct turn_job){.run = bury};
 	sub->pump = (struct turn_job){.run = pump};
-	sub->expiry = evtimer_new(push->base, on_expiry, sub);
+	sub->expiry = expiry_new(push->base, &expiry_ops, sub);
 	sub->slow = evtimer_new(push->base, on_slow, sub);
 	sub->member = (struct user_member){
 		.owner = sub, .is_stream = opts->out->is_stream, .has_inbox = opts->has_inbox};
@@ -564,10 +607,7 @@ static struct subscriber *subscriber_new(struct push *push, const struct subscri
 		TAILQ_INSERT_TAIL(&sub->seats, seat, entry);
 	}
 	sub->inbox.tell = on_news;
-	if (opts->has_inbox &&
-	    inbox_enter(push->inbox, opts->who->user_id,
-			authn_identity_is_staff(opts->who) ? MESSAGE_FOR_STAFF : MESSAGE_FOR_PUBLIC,
-			&sub->inbox) != 0)
+	if (subscriber_enter_inbox(sub, opts->who) != 0)
 		goto fail;
 	if (users_enter(push->subscribers->users, opts->who->user_id, &sub->member) != 0)
 		goto fail;
@@ -632,7 +672,7 @@ int subscriber_begin(struct push *push, const struct subscriber_opts *opts)
 	/* The list may have grown since it was looked at, while the stores were asked. */
 	check_revoked(sub);
 	if (!sub->is_ended)
-		watch_expiry(sub);
+		expiry_watch(sub->expiry, sub->who.exp_ms);
 	subscriber_pump(sub);
 	if (TAILQ_EMPTY(&sub->seats))
 		tell_caught_up(sub);
@@ -711,6 +751,21 @@ void subscribers_revoked(struct subscribers *all)
 	for (sub = TAILQ_FIRST(&all->list); sub != NULL; sub = next) {
 		next = TAILQ_NEXT(sub, entry);
 		check_revoked(sub);
+	}
+}
+
+void subscribers_renew(struct subscribers *all, const struct renewal *renewal)
+{
+	const struct user *user = users_find(all->users, renewal->claims.sub);
+	const struct user_member *member = user != NULL ? user_next(user, NULL) : NULL;
+
+	while (member != NULL) {
+		struct subscriber *sub = member->owner;
+
+		/* It may end, and the last one takes its user along. */
+		member = user_next(user, member);
+		if (str_eq(sub->who.token_id, renewal->replaced))
+			subscriber_renew(sub, &renewal->claims);
 	}
 }
 

@@ -13,6 +13,7 @@
 #include "web/authn.h"
 
 struct push;
+struct renewal;
 struct subscriber;
 struct subscribers;
 
@@ -34,6 +35,12 @@ void subscribers_mode(struct subscribers *all);
 
 /* The list of revocations has grown: bye {token_revoked} to whom it covers. */
 void subscribers_revoked(struct subscribers *all);
+
+/*
+ * A user's token was replaced: those who came with it go on with the new one, its end, role and tickets;
+ * whoever else is that user is not concerned.
+ */
+void subscribers_renew(struct subscribers *all, const struct renewal *renewal);
 
 /* bye {shutdown} to all, with times to come back that are spread over what so many need. */
 void subscribers_shutdown(struct subscribers *all);

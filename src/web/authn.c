@@ -344,6 +344,37 @@ int authn_identify_session(const struct authn *authn, const struct request *q, i
 	return -1;
 }
 
+static size_t size_of_strings(const struct jwt_claims *claims)
+{
+	size_t n = claims->sub.n + claims->name.n + claims->jti.n;
+
+	for (size_t i = 0; i < claims->n_tickets; i++)
+		n += claims->tickets[i].n;
+	return n;
+}
+
+int authn_identity_of(const struct jwt_claims *claims, enum authn_via via, struct identity *id_r)
+{
+	struct jwt_claims *own = &id_r->claims;
+	char *to;
+
+	*id_r = (struct identity){.via = via, .claims = *claims};
+	own->json = NULL;
+	own->tickets = calloc(claims->n_tickets + 1, sizeof(*own->tickets));
+	to = id_r->text = malloc(size_of_strings(claims) + 1);
+	if (own->tickets == NULL || to == NULL) {
+		authn_identity_deinit(id_r);
+		return -1;
+	}
+	own->sub = copy_str(&to, claims->sub);
+	own->name = copy_str(&to, claims->name);
+	own->jti = copy_str(&to, claims->jti);
+	for (size_t i = 0; i < claims->n_tickets; i++)
+		own->tickets[i] = copy_str(&to, claims->tickets[i]);
+	adopt_claims(id_r);
+	return 0;
+}
+
 void authn_identity_deinit(struct identity *id)
 {
 	jwt_claims_deinit(&id->claims);

@@ -75,7 +75,13 @@ int authn_identify(const struct authn *authn, const struct request *q, int64_t n
 int authn_identify_session(const struct authn *authn, const struct request *q, int64_t now_ms,
 			   struct identity *id_r, struct authn_refusal *refusal_r);
 
-/* Frees what authn_identify() took; an empty identity is accepted, twice too. */
+/*
+ * Makes an identity of claims that somebody else has verified, whose jti is the token_id; it copies what it
+ * keeps. 0 with an identity of the caller's; or -1 when out of memory, and an empty one.
+ */
+int authn_identity_of(const struct jwt_claims *claims, enum authn_via via, struct identity *id_r);
+
+/* Frees what any of these took; an empty identity is accepted, twice too. */
 void authn_identity_deinit(struct identity *id);
 
 /* The token's own word about a ticket: service, admin, tickets "*", or listed. */

@@ -11,7 +11,6 @@ import time
 
 import pytest
 from client import Follower, check_problem, wait_for
-from conftest import running_stack
 
 
 

@@ -7,7 +7,6 @@ import time
 
 import pytest
 from client import Stream, check_problem, until, wait_for
-from conftest import running_stack
 
 HOLDS_MS = 8000
 

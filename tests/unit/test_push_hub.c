@@ -146,6 +146,42 @@ static void links_may_leave_while_they_are_told(void **state)
 	hub_free(hub);
 }
 
+/* A link that may see another part of the ticket stands where it would stand with its cursor. */
+static void who_is_somebody_else_now_goes_on_from_his_cursor(void **state)
+{
+	struct push_events ticket = {.epoch = 1};
+	struct ticket_event note, message;
+	struct hub *hub = started(1);
+	static struct listener a, b;
+
+	(void)state;
+	join(hub, &a, MESSAGE_FOR_PUBLIC);
+	join(hub, &b, MESSAGE_FOR_STAFF);
+	message = push_events_next(&ticket, false);
+	hub_feed(hub, &message);
+	note = push_events_next(&ticket, true);
+	hub_feed(hub, &note);
+	assert_int_equal(a.link.pos, 2);
+	hub_turn(&a.link, MESSAGE_FOR_STAFF);
+	hub_turn(&b.link, MESSAGE_FOR_PUBLIC);
+	/* The note comes after the cursor of one, and is the cursor of the other. */
+	assert_int_equal(a.link.state, LINK_REPLAY);
+	assert_int_equal(link_step(&a.link, &note), LINK_NEXT);
+	assert_int_equal(a.link.shown, 2);
+	assert_int_equal(b.link.shown, 2);
+	note = push_events_next(&ticket, true);
+	message = push_events_next(&ticket, false);
+	assert_int_equal(link_step(&a.link, &note), LINK_NEXT);
+	assert_int_equal(link_step(&b.link, &note), LINK_OLD);
+	assert_int_equal(b.link.shown, 2);
+	assert_int_equal(link_step(&a.link, &message), LINK_NEXT);
+	assert_int_equal(link_step(&b.link, &message), LINK_NEXT);
+	assert_int_equal(message_prev(&message, MESSAGE_FOR_PUBLIC), 1);
+	hub_leave(&a.link);
+	hub_leave(&b.link);
+	hub_free(hub);
+}
+
 static void another_epoch_is_not_taken(void **state)
 {
 	struct push_events ticket = {.epoch = 2};
@@ -397,6 +433,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(everybody_sees_everything_once),
 		cmocka_unit_test(links_may_leave_while_they_are_told),
+		cmocka_unit_test(who_is_somebody_else_now_goes_on_from_his_cursor),
 		cmocka_unit_test(another_epoch_is_not_taken),
 		cmocka_unit_test(what_the_record_lacks_is_skipped_and_told),
 		cmocka_unit_test(a_lagging_link_gets_its_event_again),

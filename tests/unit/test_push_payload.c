@@ -67,6 +67,22 @@ static void test_presence(void **state)
 	payload_deinit(&p);
 }
 
+static void test_renewed(void **state)
+{
+	struct payload p = parsed("{\"event\":\"renewed\",\"user_id\":\"ann\",\"replaced\":\"a\","
+				  "\"token_id\":\"b\",\"name\":null,\"role\":\"agent\","
+				  "\"tickets\":[\"T-1\"],\"exp\":1790000000,\"iat\":null}");
+
+	(void)state;
+	assert_int_equal(p.kind, PAYLOAD_RENEWED);
+	assert_text(p.user, "ann");
+	assert_text(p.renewal.replaced, "a");
+	assert_text(p.renewal.claims.jti, "b");
+	assert_text(p.renewal.claims.tickets[0], "T-1");
+	payload_deinit(&p);
+	assert_null(p.renewal.claims.tickets);
+}
+
 static void test_inbox(void **state)
 {
 	struct payload p = parsed("{\"epoch\":2,\"ticket_id\":\"T-1\",\"seq\":7,\"public\":true}");
@@ -100,6 +116,7 @@ static void test_anything_odd_is_refused(void **state)
 		"{\"event\":\"typing-stop\",\"user_id\":\"ann\",\"name\":1}",
 		"{\"event\":\"message-read\",\"user_id\":\"ann\",\"seq\":0,\"public_seq\":0,\"at_ms\":1}",
 		"{\"event\":\"message-read\",\"user_id\":\"ann\",\"seq\":3,\"public_seq\":4,\"at_ms\":1}",
+		"{\"event\":\"renewed\",\"user_id\":\"ann\"}",
 		"{\"epoch\":0,\"ticket_id\":\"T-1\",\"seq\":7,\"public\":true}",
 		"{\"epoch\":1,\"ticket_id\":\".T\",\"seq\":7,\"public\":true}",
 		"{\"epoch\":1,\"ticket_id\":\"T-1\",\"seq\":7,\"public\":1}",
@@ -127,11 +144,9 @@ static void test_cut_anywhere(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_typing),
-		cmocka_unit_test(test_read),
-		cmocka_unit_test(test_presence),
-		cmocka_unit_test(test_inbox),
-		cmocka_unit_test(test_anything_odd_is_refused),
+		cmocka_unit_test(test_typing),	     cmocka_unit_test(test_read),
+		cmocka_unit_test(test_presence),     cmocka_unit_test(test_renewed),
+		cmocka_unit_test(test_inbox),	     cmocka_unit_test(test_anything_odd_is_refused),
 		cmocka_unit_test(test_cut_anywhere),
 	};
 
