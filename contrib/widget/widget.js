@@ -185,11 +185,12 @@ class MessageList {
 		item.className = "message";
 		item.classList.add(`text-${message.kind}`);
 		item.classList.toggle("mine", mine && message.kind !== "system");
-		item.classList.toggle("deleted", deleted);
 		item.dataset.sender = message.sender_id;
 		const name = mine ? "You" : message.sender_name || message.sender_id;
 		item.querySelector(".sender").textContent = message.kind === "note" ? `${name}, internal note` : name;
-		item.querySelector(".content").textContent = deleted ? "This message was deleted." : message.content;
+		const absent = deleted ? "This message was deleted." : "This message cannot be read at the moment.";
+		item.classList.toggle("deleted", message.content === null);
+		item.querySelector(".content").textContent = message.content ?? absent;
 		const time = item.querySelector("time");
 		const sent = new Date(message.sent_at);
 		time.dateTime = message.sent_at;

@@ -107,13 +107,33 @@ int call_if_match(struct call *call, int64_t min, const char *detail, int64_t *n
 	return -1;
 }
 
+struct ticket_event call_open(struct call *call, const struct ticket_event *event)
+{
+	return seal_reader_event(&call->texts, event);
+}
+
+void call_log_unread(const struct call *call)
+{
+	const struct seal_reader *texts = &call->texts;
+	char key[SEAL_ID_TEXT_SIZE];
+
+	if (texts->unread == 0)
+		return;
+	seal_id_text(texts->key_id, key);
+	log_error(&call->log, "could not open a sealed text",
+		  LOG_S("ticket", str_of(texts->ticket)), LOG_INT("seq", texts->seq),
+		  LOG_STR("reason", seal_outcome_text(texts->why)), LOG_STR("key", key),
+		  LOG_INT("texts", texts->unread));
+}
+
 void call_answer_message(struct call *call, int status, const struct ticket_event *event)
 {
+	const struct ticket_event opened = call_open(call, event);
 	struct json_write j;
 
 	reply_json(&call->reply, status);
 	json_write_init(&j, &call->reply.body);
-	message_json(&j, event, call_viewer(call));
+	message_json(&j, &opened, call_viewer(call));
 	if (json_write_finish(&j) != 0)
 		call_refuse(call, PROBLEM_INTERNAL, NULL);
 }

@@ -33,6 +33,7 @@ struct call {
 	struct json_read *json; /* the body, an object, where the route takes one and it came */
 	struct limits_verdict limit;
 
+	struct seal_reader texts; /* opens what the stores tell */
 	struct reply reply;
 	struct log_ctx log;
 };
@@ -68,6 +69,15 @@ enum message_viewer call_viewer(const struct call *call);
  * that says `detail`.
  */
 int call_if_match(struct call *call, int64_t min, const char *detail, int64_t *number_r);
+
+/*
+ * The event with its text opened, which is borrowed until the next one is. What cannot be opened is told
+ * as absent, and logged at the end of the call.
+ */
+struct ticket_event call_open(struct call *call, const struct ticket_event *event);
+
+/* Logs what could not be opened, in one line. */
+void call_log_unread(const struct call *call);
 
 /* The answer is the message that the event speaks of. */
 void call_answer_message(struct call *call, int status, const struct ticket_event *event);

@@ -27,7 +27,8 @@ int gate_load(const struct conf *conf, struct gate *gate_r, struct buf *error)
 	if (secret_load(secret_file, SECRET_MIN, &gate_r->secret, error) != 0)
 		return -1;
 	gate_r->ring = keyring_load(&source, error);
-	if (gate_r->ring == NULL) {
+	if (gate_r->ring == NULL ||
+	    seal_load(conf_str(conf, CONF_SEAL_KEYS_FILE), &gate_r->seal, error) != 0) {
 		gate_deinit(gate_r);
 		return -1;
 	}
@@ -48,6 +49,7 @@ int gate_load(const struct conf *conf, struct gate *gate_r, struct buf *error)
 void gate_deinit(struct gate *gate)
 {
 	keyring_free(gate->ring);
+	seal_free(gate->seal);
 	secret_wipe(&gate->secret);
 	sodium_memzero(gate->digest_key, sizeof(gate->digest_key));
 	*gate = (struct gate){0};

@@ -10,6 +10,7 @@
 #include "base/secret.h"
 #include "chat/limits.h"
 #include "chat/message.h"
+#include "chat/seal.h"
 #include "web/authn.h"
 
 struct gate {
@@ -17,6 +18,7 @@ struct gate {
 	struct secret secret;
 	struct authn authn;
 	struct limits limits;
+	struct seal *seal; /* of texts; NULL: they are stored as they are */
 	unsigned char digest_key[MESSAGE_KEY_SIZE];
 };
 

@@ -61,6 +61,81 @@ static void refuse_failure(struct call *call, enum err err)
 	}
 }
 
+/*
+ * Appends to *sealed what is to be stored in place of the message's present text. The same text stays what
+ * it was to the byte, whatever it was sealed with: so the record sees that nothing changes. 0, or -1.
+ */
+static int seal_text(const struct seal *seal, const struct ticket_event *message, struct str text,
+		     struct buf *sealed)
+{
+	const struct seal_place place = seal_place_of(message);
+	struct buf opened = BUF_INIT;
+	struct str present;
+	int result = 0;
+
+	if (message->content.p != NULL &&
+	    seal_open(seal, &place, message->content, &opened, &present) == SEAL_OPENED &&
+	    str_eq(present, text))
+		buf_put_str(sealed, message->content);
+	else
+		result = seal_put(seal, &place, text, sealed);
+	buf_deinit(&opened);
+	return buf_ok(sealed) ? result : -1;
+}
+
+/*
+ * Seals the new text of a change, for which has to be known whose message it is. Who may change it is
+ * decided by the record.
+ */
+static enum err seal_change(struct call *call, struct record_change *change, struct buf *sealed)
+{
+	struct record_events found = {0};
+	struct pg_stmt stmt;
+	PGresult *result = NULL;
+	enum err err;
+
+	record_put_event(&stmt, change->ticket, change->seq);
+	err = stores_pg(call->stores, &stmt, stores_pg_deadline(call->stores), &result);
+	if (err == ERR_NONE && record_parse_events(result, change->ticket, &found) != 0)
+		err = ERR_PROTOCOL;
+	if (err == ERR_NONE && (found.count == 0 || found.events[0].kind != EVENT_MESSAGE))
+		change->seq = 0; /* no message has that number, not even one that comes meanwhile */
+	else if (err == ERR_NONE &&
+		 seal_text(call->gate->seal, &found.events[0], change->content, sealed) != 0)
+		err = ERR_MEMORY;
+	if (err == ERR_NONE)
+		change->content = buf_str(sealed);
+	record_events_deinit(&found);
+	PQclear(result);
+	pg_stmt_deinit(&stmt);
+	return err;
+}
+
+static void make_change(struct call *call, const struct record_change *change)
+{
+	struct record_changed changed;
+	struct pg_stmt stmt;
+	PGresult *result = NULL;
+	enum err err;
+
+	record_edit_put(&stmt, change);
+	err = stores_pg_repeatable(call->stores, &stmt, stores_pg_deadline(call->stores), &result,
+				   NULL);
+	if (err == ERR_NONE && record_edit_parse(result, change->ticket, &changed) != 0)
+		err = ERR_PROTOCOL;
+	if (err == ERR_NONE) {
+		stores_learn_epoch(call->stores, changed.epoch);
+		/* A repeat, ours or the client's, finds what the first try made, which was not pushed yet. */
+		if (changed.outcome == RECORD_CHANGE_NONE)
+			stores_catch_up(call->stores, change->ticket, changed.ticket.last_seq);
+		answer_outcome(call, &changed);
+	} else {
+		refuse_failure(call, err);
+	}
+	PQclear(result);
+	pg_stmt_deinit(&stmt);
+}
+
 /* content p NULL: a deletion. */
 static void handle_change(struct call *call, struct str content)
 {
@@ -72,30 +147,19 @@ static void handle_change(struct call *call, struct str content)
 		.content = content,
 		.grant = call_grant(call),
 	};
-	struct record_changed changed;
-	struct pg_stmt stmt;
-	PGresult *result = NULL;
-	enum err err;
+	struct buf sealed = BUF_INIT;
+	enum err err = ERR_NONE;
 
 	if (call_if_match(call, 1, "If-Match has to be the rev of the message in quotes",
 			  &change.if_match) != 0)
 		return;
-	record_edit_put(&stmt, &change);
-	err = stores_pg_repeatable(call->stores, &stmt, stores_pg_deadline(call->stores), &result,
-				   NULL);
-	if (err == ERR_NONE && record_edit_parse(result, change.ticket, &changed) != 0)
-		err = ERR_PROTOCOL;
-	if (err == ERR_NONE) {
-		stores_learn_epoch(call->stores, changed.epoch);
-		/* A repeat, ours or the client's, finds what the first try made, which was not pushed yet. */
-		if (changed.outcome == RECORD_CHANGE_NONE)
-			stores_catch_up(call->stores, change.ticket, changed.ticket.last_seq);
-		answer_outcome(call, &changed);
-	} else {
+	if (content.p != NULL && call->gate->seal != NULL)
+		err = seal_change(call, &change, &sealed);
+	if (err == ERR_NONE)
+		make_change(call, &change);
+	else
 		refuse_failure(call, err);
-	}
-	PQclear(result);
-	pg_stmt_deinit(&stmt);
+	buf_deinit(&sealed);
 }
 
 void h_edits_edit(struct call *call)
@@ -148,17 +212,21 @@ static int read_before(struct call *call, int64_t *before_r)
 	return -1;
 }
 
-static int write_revision(struct json_write *j, const PGresult *result, size_t i)
+static int write_revision(struct call *call, struct json_write *j, const PGresult *result, size_t i)
 {
 	struct record_revision revision;
+	struct seal_place place;
 	char at[CLOCK_TEXT_SIZE];
 
 	if (record_edit_parse_revision(result, i, &revision) != 0)
 		return -1;
+	place = (struct seal_place){call_ticket(call), revision.uid, revision.sender_id};
 	clock_format(revision.edited_at_ms, at);
 	json_write_open_object(j);
 	json_write_member_int(j, "rev", revision.rev);
-	json_write_member_str(j, "content", revision.content);
+	json_write_member_str(
+		j, "content",
+		seal_reader_open(&call->texts, &place, call->route.seq, revision.content));
 	json_write_member_cstr(j, "edited_at", at);
 	json_write_member_str(j, "edited_by", revision.edited_by);
 	json_write_close(j);
@@ -185,7 +253,7 @@ static void answer_revisions(struct call *call, const PGresult *result)
 	json_write_member_array(&j, "revisions");
 	is_good = true;
 	for (size_t i = 0; i < count && is_good; i++)
-		is_good = write_revision(&j, result, i) == 0;
+		is_good = write_revision(call, &j, result, i) == 0;
 	json_write_close(&j);
 	json_write_close(&j);
 	if (!is_good || json_write_finish(&j) != 0)

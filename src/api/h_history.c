@@ -124,7 +124,7 @@ void h_history_page(struct call *call)
 	else if (link.len > 0)
 		reply_header(&call->reply, "Link", buf_str(&link));
 	json_write_init(&j, &call->reply.body);
-	history_json(page, &j);
+	history_json(page, &call->texts, &j);
 	if (json_write_finish(&j) != 0)
 		call_refuse(call, PROBLEM_INTERNAL, NULL);
 	buf_deinit(&link);

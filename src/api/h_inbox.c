@@ -94,6 +94,7 @@ static int read_listing(struct call *call, struct listing *l)
 static void write_ticket(struct call *call, struct json_write *j,
 			 const struct record_inbox_ticket *ticket)
 {
+	struct ticket_event message;
 	char at[CLOCK_TEXT_SIZE];
 
 	clock_format(ticket->active_at_us / 1000, at);
@@ -104,10 +105,12 @@ static void write_ticket(struct call *call, struct json_write *j,
 	json_write_member_int(j, "newest_seq", ticket->newest_seq);
 	json_write_member_int(j, "unread", ticket->unread);
 	json_write_key(j, "last_message");
-	if (ticket->has_message)
-		message_json(j, &ticket->message, call_viewer(call));
-	else
+	if (ticket->has_message) {
+		message = call_open(call, &ticket->message);
+		message_json(j, &message, call_viewer(call));
+	} else {
 		json_write_null(j);
+	}
 	json_write_member_cstr(j, "last_activity_at", at);
 	json_write_key(j, "participants");
 	json_write_raw(j, ticket->people);

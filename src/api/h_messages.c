@@ -23,6 +23,7 @@ struct draft {
 	struct record_send send;
 	unsigned char digest[MESSAGE_DIGEST_SIZE];
 	char own_uid[2 * UID_BYTES + 1]; /* "" where the client gave one */
+	struct buf sealed; /* what send.content borrows from, where texts are sealed */
 	struct reply_error faults[FAULTS_MAX];
 	size_t n_faults;
 };
@@ -161,6 +162,22 @@ static int read_draft(struct call *call, struct draft *draft, bool is_system)
 	return 0;
 }
 
+/* From here on the text is what the stores get. 0, or -1 after a refusal. */
+static int seal_draft(struct call *call, struct draft *draft)
+{
+	const struct seal_place place = {draft->send.ticket, draft->send.uid,
+					 draft->send.sender_id};
+
+	if (call->gate->seal == NULL)
+		return 0;
+	if (seal_put(call->gate->seal, &place, draft->send.content, &draft->sealed) != 0) {
+		call_refuse(call, PROBLEM_INTERNAL, NULL);
+		return -1;
+	}
+	draft->send.content = buf_str(&draft->sealed);
+	return 0;
+}
+
 static void answer_message(struct call *call, const struct ticket_event *event, bool is_replayed)
 {
 	struct buf location = BUF_INIT;
@@ -198,8 +215,11 @@ static int write_missed(struct call *call, int64_t after, struct buf *out)
 	    record_parse_events(result, query.ticket, &events) == 0) {
 		json_write_init(&j, out);
 		json_write_open_array(&j);
-		for (size_t i = 0; i < events.count; i++)
-			message_json(&j, &events.events[i], call_viewer(call));
+		for (size_t i = 0; i < events.count; i++) {
+			const struct ticket_event message = call_open(call, &events.events[i]);
+
+			message_json(&j, &message, call_viewer(call));
+		}
 		json_write_close(&j);
 		status = json_write_finish(&j);
 		record_events_deinit(&events);
@@ -251,17 +271,14 @@ static void answer_outcome(struct call *call, const struct draft *draft,
 	}
 }
 
-static void handle_send(struct call *call, bool is_system)
+static void store_draft(struct call *call, const struct draft *draft)
 {
-	struct draft draft = {0};
 	struct send_result result;
 
-	if (read_draft(call, &draft, is_system) != 0)
-		return;
-	switch (send_message(call->stores, &draft.send, draft.own_uid[0] != '\0', &call->log,
+	switch (send_message(call->stores, &draft->send, draft->own_uid[0] != '\0', &call->log,
 			     &result)) {
 	case ERR_NONE:
-		answer_outcome(call, &draft, &result.sent);
+		answer_outcome(call, draft, &result.sent);
 		send_result_deinit(&result);
 		break;
 	case ERR_UNAVAILABLE:
@@ -273,6 +290,15 @@ static void handle_send(struct call *call, bool is_system)
 		call_refuse(call, PROBLEM_INTERNAL, NULL);
 		break;
 	}
+}
+
+static void handle_send(struct call *call, bool is_system)
+{
+	struct draft draft = {0};
+
+	if (read_draft(call, &draft, is_system) == 0 && seal_draft(call, &draft) == 0)
+		store_draft(call, &draft);
+	buf_deinit(&draft.sealed);
 }
 
 void h_messages_send(struct call *call)

@@ -122,6 +122,7 @@ static void answer(struct worker *w, struct guest *guest)
 		.conf = conf_of(w),
 		.request = intake->request,
 		.body = &intake->body,
+		.texts = {.seal = w->gate.seal},
 		.pattern = "",
 	};
 	bool is_admitted;
@@ -137,10 +138,14 @@ static void answer(struct worker *w, struct guest *guest)
 		call.body_state = intake_body(intake);
 		if (is_admitted)
 			dispatch(&call);
+		if (call.texts.out_of_memory)
+			call_refuse(&call, PROBLEM_INTERNAL, NULL);
 		write_answer(w, &call);
 		log_request(&call, began_us);
+		call_log_unread(&call);
 		lobby_answer(w->lobby, guest, buf_str(&w->cgi));
 	}
+	seal_reader_deinit(&call.texts);
 	json_read_free(call.json);
 	authn_identity_deinit(&call.who);
 	reply_deinit(&call.reply);

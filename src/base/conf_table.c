@@ -114,6 +114,15 @@ static const struct conf_item items[CONF_COUNT] = {
 			.type = CONF_TYPE_PATH,
 			.flags = CONF_BY_API | CONF_BY_COMMAND,
 		},
+	[CONF_SEAL_KEYS_FILE] =
+		{
+			.name = "BELLHOP_SEAL_KEYS_FILE",
+			.fallback = "",
+			.section = "identity",
+			.help = "file of the keys that message texts are sealed with",
+			.type = CONF_TYPE_PATH,
+			.flags = WEB | CONF_BY_COMMAND | RELOADABLE,
+		},
 	[CONF_TRUST_PARAMS] =
 		{
 			.name = "BELLHOP_TRUST_PARAMS",

@@ -561,14 +561,17 @@ int64_t history_seam(const struct history *h)
 	return h->window_first;
 }
 
-void history_json(const struct history *h, struct json_write *j)
+void history_json(const struct history *h, struct seal_reader *texts, struct json_write *j)
 {
 	char cursor[CURSOR_TEXT_SIZE];
 
 	json_write_open_object(j);
 	json_write_member_array(j, "messages");
-	for (size_t i = 0; i < h->page.count; i++)
-		message_json(j, h->page.items[i], h->query.viewer);
+	for (size_t i = 0; i < h->page.count; i++) {
+		const struct ticket_event message = seal_reader_event(texts, h->page.items[i]);
+
+		message_json(j, &message, h->query.viewer);
+	}
 	json_write_close(j);
 	if (h->page.count > 0) {
 		json_write_member_int(j, "oldest_seq", h->page.items[0]->seq);

@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "chat/message.h"
+#include "chat/seal.h"
 
 enum { HISTORY_LIMIT_DEFAULT = 50, HISTORY_LIMIT_MAX = 200 };
 
@@ -117,8 +118,11 @@ int64_t history_cursor_seq(const struct history *h);
 /* After HISTORY_SEAM: the oldest seq that can be answered now, 0 if none is. */
 int64_t history_seam(const struct history *h);
 
-/* {"messages":[…], "oldest_seq", "newest_seq", "has_more_before", "has_more_after", "cursor"} */
-void history_json(const struct history *h, struct json_write *j);
+/*
+ * {"messages":[…], "oldest_seq", "newest_seq", "has_more_before", "has_more_after", "cursor"}, with the
+ * texts opened by `texts`.
+ */
+void history_json(const struct history *h, struct seal_reader *texts, struct json_write *j);
 
 /*
  * Writes the Link header's value (RFC 8288: rel "prev" is the page before, older, "next" the one

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "chat/seal.h"
 #include "store/event.h"
 #include "web/json_read.h"
 #include "web/json_write.h"
@@ -80,6 +81,9 @@ static void write_message_members(struct json_write *j, const struct ticket_even
 	json_write_member_cstr(j, "kind", event_message_kind_text(event->message_kind));
 	json_write_member_str(j, "sender_id", event->sender_id);
 	json_write_member_str(j, "sender_name", event->sender_name);
+	/* Whoever tells it has to open it first (seal_reader_event). */
+	if (seal_is_sealed(event->content))
+		j->failed = true;
 	json_write_member_str(j, "content", event->content);
 	json_write_member_str(j, "client_msg_id", event->uid);
 	write_time(j, "sent_at", event->sent_at_ms);

@@ -46,7 +46,7 @@ const char *message_event_name(const struct ticket_event *event);
 
 /*
  * Writes the message as one JSON object, fields as in the HTTP contract, absent facts null. The
- * event must be one of a message. Errors stick to j.
+ * event must be one of a message, its text opened (chat/seal.h). Errors stick to j.
  */
 void message_json(struct json_write *j, const struct ticket_event *event,
 		  enum message_viewer viewer);

@@ -11,14 +11,16 @@
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "cli/stores.h"
+#include "cli/text_line.h"
 #include "store/record_copy.h"
 #include "web/ids.h"
 
-enum { OPTION_ALL = 'a', OPTION_AFTER = OPTION_LONG };
+enum { OPTION_ALL = 'a', OPTION_AFTER = OPTION_LONG, OPTION_OPEN };
 
 static const struct command_option options[] = {
 	{OPTION_ALL, "all", NULL, "export all tickets"},
 	{OPTION_AFTER, "after", "TICKET", "with --all: only those whose id comes after TICKET"},
+	{OPTION_OPEN, "open", NULL, "write all texts for everybody to read, sealed ones too"},
 	{0},
 };
 
@@ -29,6 +31,9 @@ struct exporting {
 	int64_t since_us; /* changes since then may concern what was written before */
 	int64_t seq;	  /* written up to here */
 	int64_t events;
+	bool is_open;	/* texts are written as they were sent */
+	int64_t sealed; /* texts that could not be opened, and were written as they are */
+	struct buf text, line;
 };
 
 static int put_line(struct exporting *x, struct str line)
@@ -40,6 +45,45 @@ static int put_line(struct exporting *x, struct str line)
 		return 0;
 	command_fail(x->stores.in, "could not write the output");
 	return -1;
+}
+
+/* What of a row's text is to be written: as it is, opened, or sealed. 0, or -1 after reporting. */
+static int choose_text(struct exporting *x, const struct record_row *row, struct str *text_r)
+{
+	const struct seal_place place = {x->ticket, row->uid, row->sender_id};
+	const struct seal *seal = x->stores.seal;
+	int status = 0;
+
+	*text_r = row->content;
+	buf_reset(&x->text);
+	if (x->is_open && seal_is_sealed(row->content)) {
+		if (seal_open(seal, &place, row->content, &x->text, text_r) != SEAL_OPENED) {
+			*text_r = row->content;
+			x->sealed++;
+		}
+	} else if (!x->is_open && seal != NULL && !seal_is_sealed(row->content)) {
+		status = seal_put(seal, &place, row->content, &x->text);
+		*text_r = buf_str(&x->text);
+	}
+	if (status != 0)
+		command_fail(x->stores.in, "could not seal a text of ticket %.*s",
+			     STR_ARG(x->ticket));
+	return status;
+}
+
+/* A row, and its text, on one line. */
+static int put_row(struct exporting *x, const struct record_row *row)
+{
+	struct str text;
+
+	if (row->line.p == NULL || row->content.p == NULL)
+		return put_line(x, row->line);
+	if (choose_text(x, row, &text) != 0)
+		return -1;
+	buf_reset(&x->line);
+	text_line_put(&x->line, row->line, text);
+	return buf_ok(&x->line) ? put_line(x, buf_str(&x->line))
+				: stores_odd(&x->stores, "PostgreSQL");
 }
 
 /* A batch of events; *is_last_r if there are no more. */
@@ -61,8 +105,8 @@ static int export_batch(struct exporting *x, bool *is_last_r)
 	for (size_t i = 0; i < n && status == 0; i++) {
 		if (record_copy_parse_event(result, i, &copied) != 0)
 			status = stores_odd(&x->stores, "PostgreSQL");
-		else if (put_line(x, copied.event) != 0 || put_line(x, copied.target) != 0 ||
-			 put_line(x, copied.revision) != 0)
+		else if (put_row(x, &copied.event) != 0 || put_row(x, &copied.target) != 0 ||
+			 put_row(x, &copied.revision) != 0)
 			status = -1;
 		else
 			x->seq = copied.seq;
@@ -184,7 +228,7 @@ static int export_begin(struct exporting *x, struct str ticket, struct str after
 	x->since_us -= (int64_t)RECORD_OVERLAP_MS * 1000;
 	PQclear(result);
 	progress_start(&x->progress, total);
-	return status != 0 ? status : put_line(x, STR("{\"type\": \"bellhop\", \"version\": 1}"));
+	return status != 0 ? status : put_line(x, STR("{\"type\": \"bellhop\", \"version\": 2}"));
 }
 
 static int run(struct invocation *in)
@@ -198,6 +242,7 @@ static int run(struct invocation *in)
 
 	while ((id = command_option(in)) > 0) {
 		is_all = is_all || id == OPTION_ALL;
+		x.is_open = x.is_open || id == OPTION_OPEN;
 		after = id == OPTION_AFTER ? in->value : after;
 	}
 	if (id < 0)
@@ -208,6 +253,8 @@ static int run(struct invocation *in)
 		return command_usage(in, "'%s' is not a ticket id", in->argv[0]);
 	in->progress = &x.progress;
 	status = stores_open(&x.stores, in, false);
+	if (status == COMMAND_OK)
+		status = stores_load_keys(&x.stores);
 	if (status == COMMAND_OK) {
 		if (export_begin(&x, ticket, str_of(after)) != 0 ||
 		    (is_all ? export_all(&x, str_of(after)) : export_ticket(&x, ticket)) != 0)
@@ -216,6 +263,11 @@ static int run(struct invocation *in)
 	}
 	if (status != COMMAND_OK && is_all && x.ticket.p != NULL)
 		command_note(in, "not all was written: go on with --after the last ticket there");
+	if (status == COMMAND_OK && x.sealed > 0)
+		status = command_fail(in, "%lld texts could not be opened; they are written sealed",
+				      (long long)x.sealed);
+	buf_deinit(&x.text);
+	buf_deinit(&x.line);
 	stores_close(&x.stores);
 	return status;
 }

@@ -12,6 +12,7 @@
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "cli/stores.h"
+#include "cli/text_line.h"
 #include "store/record_copy.h"
 #include "store/record_inbox.h"
 #include "store/upkeep.h"
@@ -170,7 +171,8 @@ static int take_head(struct importing *m, const struct json_read_value *root)
 	if (!str_eq_c(member(root, "type"), "bellhop") || value == NULL ||
 	    json_read_int(value, 1, INT64_MAX, &version) != 0)
 		return bad_line(m, "this is not what bellhop export writes");
-	return version == 1 ? 0 : bad_line(m, "a newer bellhop wrote this");
+	/* The first version had no sealed texts. */
+	return version <= 2 ? 0 : bad_line(m, "a newer bellhop wrote this");
 }
 
 /* Notes the ticket of a line. A batch of which each line is of another one is full by its lines. */
@@ -187,6 +189,7 @@ static int take_row(struct importing *m, const struct json_read_value *root, str
 {
 	struct str type = member(root, "type");
 	struct str ticket = member(root, "ticket_id");
+	const char *fault;
 
 	if (!is_known_type(type))
 		return bad_line(m, "of an unknown type");
@@ -197,7 +200,9 @@ static int take_row(struct importing *m, const struct json_read_value *root, str
 		m->batch_line = m->line;
 	note_ticket(m, ticket);
 	buf_putc(&m->lines, m->nlines++ == 0 ? '[' : ',');
-	buf_put(&m->lines, line.p, line.n);
+	fault = text_line_take(m->stores.seal, root, line, &m->lines);
+	if (fault != NULL)
+		return bad_line(m, fault);
 	return m->nlines >= BATCH_LINES || m->lines.len >= BATCH_BYTES ? write_batch(m) : 0;
 }
 
@@ -295,6 +300,8 @@ static int run(struct invocation *in)
 		return command_usage(in, "it takes one file");
 	in->progress = &m.progress;
 	status = stores_open(&m.stores, in, !is_record_only);
+	if (status == COMMAND_OK)
+		status = stores_load_keys(&m.stores);
 	if (status == COMMAND_OK)
 		status = import(&m, in->argv[0]);
 	buf_deinit(&m.lines);

@@ -17,16 +17,19 @@
 
 #include "base/buf.h"
 #include "cli/commands.h"
+#include "cli/seal_keys.h"
 
 enum {
 	OPTION_ED25519 = OPTION_LONG,
 	OPTION_KID,
+	OPTION_SEAL,
 	SECRET_CHARACTERS = 64, /* 6 random bits each */
 };
 
 static const struct command_option options[] = {
 	{OPTION_ED25519, "ed25519", NULL, "make an Ed25519 pair instead of an HS256 secret"},
 	{OPTION_KID, "kid", "KID", "the name the key will have (main)"},
+	{OPTION_SEAL, "seal", NULL, "make a key for texts, and keep those that FILE has"},
 	{0},
 };
 
@@ -160,7 +163,7 @@ static int keygen_pair(struct invocation *in, const char *path, const char *kid)
 static int run(struct invocation *in)
 {
 	const char *kid = "main";
-	bool ed25519 = false;
+	bool ed25519 = false, is_seal = false;
 	int id;
 
 	while ((id = command_option(in)) > 0) {
@@ -171,12 +174,19 @@ static int run(struct invocation *in)
 		case OPTION_KID:
 			kid = in->value;
 			break;
+		case OPTION_SEAL:
+			is_seal = true;
+			break;
 		}
 	}
 	if (id < 0)
 		return in->status;
 	if (in->argc != 1)
 		return command_usage(in, "it takes one FILE");
+	if (is_seal && ed25519)
+		return command_usage(in, "--seal and --ed25519 exclude each other");
+	if (is_seal)
+		return seal_keys_add(in, in->argv[0]);
 	if (ed25519)
 		return keygen_pair(in, in->argv[0], kid);
 	if (make_secret(in, in->argv[0]) != 0)
@@ -188,7 +198,7 @@ static int run(struct invocation *in)
 const struct command cmd_keygen = {
 	.name = "keygen",
 	.operands = "FILE",
-	.summary = "make a key for signing tokens",
+	.summary = "make a key for signing tokens, or for sealing texts",
 	.options = options,
 	.run = run,
 };

@@ -43,7 +43,8 @@ static void put_content(struct buf *out, const struct json_read_value *message)
 	struct str content = json_get_str(message, "content");
 
 	if (content.p == NULL)
-		buf_puts(out, "(deleted)");
+		buf_puts(out, json_get_str(message, "deleted_at").p != NULL ? "(deleted)"
+									    : "(cannot be read)");
 	else
 		escape_text(out, content, INDENT);
 	buf_putc(out, '\n');

@@ -69,8 +69,25 @@ int stores_open(struct stores *stores_r, const struct invocation *in, bool is_re
 	return status;
 }
 
+int stores_load_keys(struct stores *stores)
+{
+	struct buf error = BUF_INIT;
+	int status = COMMAND_OK;
+
+	if (seal_load(conf_str(stores->conf, CONF_SEAL_KEYS_FILE), &stores->seal, &error) != 0) {
+		/* The reason is a line, and so is a complaint. */
+		buf_truncate(&error, error.len > 0 ? error.len - 1 : 0);
+		status =
+			command_fail(stores->in, "%s",
+				     buf_cstr(&error) != NULL ? buf_cstr(&error) : "out of memory");
+	}
+	buf_deinit(&error);
+	return status;
+}
+
 void stores_close(struct stores *stores)
 {
+	seal_free(stores->seal);
 	pg_conn_free(stores->pg);
 	redis_conn_free(stores->redis);
 	conf_free(stores->conf);

@@ -6,6 +6,7 @@
 #ifndef BELLHOP_CLI_STORES_H
 #define BELLHOP_CLI_STORES_H
 
+#include "chat/seal.h"
 #include "cli/command.h"
 #include "store/feed.h"
 #include "store/record.h"
@@ -16,6 +17,7 @@ struct stores {
 	struct pg_conn *pg;
 	struct redis_conn *redis; /* NULL where it was not asked for */
 	struct redis_keys keys;	  /* of the deployment that PostgreSQL told of */
+	struct seal *seal; /* NULL where stores_load_keys() was not asked, or there are none */
 	int64_t pg_timeout_ms;
 	int64_t redis_timeout_ms;
 };
@@ -26,6 +28,9 @@ struct stores {
  */
 int stores_open(struct stores *stores_r, const struct invocation *in, bool is_redis_used);
 void stores_close(struct stores *stores);
+
+/* Reads the keys of texts, if any are set. COMMAND_OK, or COMMAND_FAILED after reporting. */
+int stores_load_keys(struct stores *stores);
 
 /*
  * Runs a statement and frees it; again if PostgreSQL is away for a moment, so it must be one that may be

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "push/hubs.h"
 #include "push/stores.h"
+#include "push/texts.h"
 #include "store/record.h"
 
 enum {
@@ -37,19 +38,21 @@ static bool hub_is_behind_epoch(const struct chase *chase, const struct hub *hub
 	return hub_epoch(hub) != stores_epoch(chase->opts.stores);
 }
 
-static void chase_feed(struct hub *hub, const struct ticket_event *event)
+static void chase_feed(const struct chase *chase, struct hub *hub,
+		       const struct ticket_event *stored)
 {
-	enum hub_fed fed = hub_feed(hub, event);
+	const struct ticket_event event = texts_open(stores_texts(chase->opts.stores), stored);
+	enum hub_fed fed = hub_feed(hub, &event);
 
 	if (fed == HUB_HOLE) {
-		log_error(NULL, "the record has a hole", LOG_S("ticket", event->ticket),
-			  LOG_INT("after", hub_last(hub)), LOG_INT("next", event->seq));
-		hub_skip(hub, event->seq);
-		fed = hub_feed(hub, event);
+		log_error(NULL, "the record has a hole", LOG_S("ticket", event.ticket),
+			  LOG_INT("after", hub_last(hub)), LOG_INT("next", event.seq));
+		hub_skip(hub, event.seq);
+		fed = hub_feed(hub, &event);
 	}
 	if (fed == HUB_FULL)
 		log_error(NULL, "could not keep an event: out of memory",
-			  LOG_S("ticket", event->ticket));
+			  LOG_S("ticket", event.ticket));
 }
 
 /* The hub of a ticket in the batch, which is in the order of the answer; n if it has gone. */
@@ -73,7 +76,7 @@ static void chase_take(struct chase *chase, const struct record_watched *watched
 			continue;
 		at = found;
 		chase->taken[at]++;
-		chase_feed(chase->hubs[at], &watched->events[i]);
+		chase_feed(chase, chase->hubs[at], &watched->events[i]);
 	}
 }
 

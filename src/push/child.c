@@ -30,6 +30,7 @@
 #include "push/stores.h"
 #include "push/subscriber.h"
 #include "push/tail.h"
+#include "push/texts.h"
 #include "push/turn.h"
 #include "web/authn.h"
 #include "web/keyring.h"
@@ -63,7 +64,21 @@ static const struct conf *conf_of(const struct child *child)
 
 /* ---- settings ---- */
 
-static struct keyring *load_keys(const struct conf *conf, struct buf *error)
+/* What comes from files: the keys of tokens, and those that open texts (NULL: none). */
+struct child_keys {
+	struct keyring *ring;
+	struct seal *seal;
+};
+
+static void free_keys(struct child_keys *keys)
+{
+	keyring_free(keys->ring);
+	seal_free(keys->seal);
+	*keys = (struct child_keys){0};
+}
+
+/* 0, or -1 with a reason and nothing loaded. */
+static int load_keys(const struct conf *conf, struct child_keys *keys_r, struct buf *error)
 {
 	const struct keyring_source source = {
 		.key_file = conf_str(conf, CONF_JWT_KEY_FILE),
@@ -71,7 +86,12 @@ static struct keyring *load_keys(const struct conf *conf, struct buf *error)
 		.keys_dir = conf_str(conf, CONF_JWT_KEYS_DIR),
 	};
 
-	return keyring_load(&source, error);
+	*keys_r = (struct child_keys){.ring = keyring_load(&source, error)};
+	if (keys_r->ring != NULL &&
+	    seal_load(conf_str(conf, CONF_SEAL_KEYS_FILE), &keys_r->seal, error) == 0)
+		return 0;
+	free_keys(keys_r);
+	return -1;
 }
 
 /* Nothing here writes, so nothing here needs the secret behind CSRF tokens. */
@@ -108,10 +128,10 @@ static void set_limits(struct child *child)
 int child_check(const struct conf *conf, struct buf *error)
 {
 	struct redis_target target = {0};
-	struct keyring *ring = load_keys(conf, error);
+	struct child_keys keys;
 	int status = -1;
 
-	if (ring == NULL)
+	if (load_keys(conf, &keys, error) != 0)
 		return -1;
 	if (!redis_keys_prefix_is_valid(conf_str(conf, CONF_REDIS_PREFIX)))
 		buf_puts(error,
@@ -120,7 +140,7 @@ int child_check(const struct conf *conf, struct buf *error)
 		status = redis_target_parse(conf_str(conf, CONF_REDIS_URL),
 					    conf_str(conf, CONF_REDIS_PASSWORD), &target, error);
 	redis_target_deinit(&target);
-	keyring_free(ring);
+	free_keys(&keys);
 	return status;
 }
 
@@ -128,14 +148,14 @@ static void child_reload(struct child *child)
 {
 	struct startup *startup = child->opts->startup;
 	struct buf error = BUF_INIT;
-	struct keyring *ring;
+	struct child_keys keys;
 	struct conf *old;
 
 	if (startup_reload(startup, &old) != 0)
 		return;
-	ring = load_keys(startup->conf, &error);
-	if (ring != NULL) {
-		set_authn(child, ring);
+	if (load_keys(startup->conf, &keys, &error) == 0) {
+		set_authn(child, keys.ring);
+		texts_set_keys(stores_texts(child->push.stores), keys.seal);
 		set_limits(child);
 		conf_free(old);
 	} else {
@@ -406,6 +426,7 @@ static int make_live(struct child *child)
 		.ask = ask_news,
 		.cancel = pg_call_cancel,
 		.arg = push,
+		.texts = stores_texts(push->stores),
 	};
 
 	child->observer = (struct hub_observer){.fed = on_fed, .arg = child};
@@ -511,19 +532,24 @@ static int make_events(struct child *child)
 
 static int child_make(struct child *child, struct buf *error)
 {
-	struct keyring *ring = load_keys(conf_of(child), error);
+	struct child_keys keys;
+	int status = -1;
 
-	if (ring == NULL)
+	if (load_keys(conf_of(child), &keys, error) != 0)
 		return -1;
-	set_authn(child, ring);
+	set_authn(child, keys.ring);
 	set_limits(child);
 	child->push.base = event_base_new();
 	if (child->push.base == NULL)
 		return -1;
 	child->push.turn = turn_new(child->push.base);
-	if (child->push.turn == NULL || make_events(child) != 0 || make_hubs(child, error) != 0)
-		return -1;
-	return make_server(child);
+	if (child->push.turn != NULL && make_events(child) == 0)
+		status = make_hubs(child, error);
+	if (child->push.stores != NULL)
+		texts_set_keys(stores_texts(child->push.stores), keys.seal);
+	else
+		seal_free(keys.seal);
+	return status == 0 ? make_server(child) : -1;
 }
 
 /* Tolerates any half-made state. What stands on something goes before it. */

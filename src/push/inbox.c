@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "chat/inbox.h"
 #include "push/frame.h"
+#include "push/texts.h"
 #include "store/record_inbox.h"
 #include "web/json_write.h"
 
@@ -208,13 +209,14 @@ void inbox_leave(struct inbox *inbox, struct inbox_member *member)
 
 /* ---- telling ---- */
 
-static struct frame *frame_of(const struct record_inbox_news *row)
+static struct frame *frame_of(struct texts *texts, const struct record_inbox_news *row)
 {
+	const struct seal_place place = {row->ticket, row->uid, row->sender_id};
 	const struct inbox_news news = {
 		.ticket = row->ticket,
 		.newest_seq = row->newest_seq,
 		.unread = row->unread,
-		.content = row->content,
+		.content = texts_open_text(texts, &place, row->message_seq, row->content),
 		.sender_id = row->sender_id,
 		.active_at_ms = row->active_at_ms,
 	};
@@ -239,7 +241,7 @@ static void tell(const struct side *side, const struct record_inbox_news *row)
 
 	if (box == NULL)
 		return;
-	frame = frame_of(row);
+	frame = frame_of(side->inbox->ops.texts, row);
 	if (frame == NULL)
 		return;
 	/* A member may leave while it is told; the box goes with the last one only. */

@@ -19,6 +19,7 @@ struct event_base;
 struct frame;
 struct inbox;
 struct inbox_box;
+struct texts;
 
 enum {
 	INBOX_EVERY_MS = 1000,
@@ -46,6 +47,8 @@ struct inbox_ops {
 	struct pg_call *(*ask)(void *arg, struct pg_stmt *stmt, pg_call_done *done, void *done_arg);
 	void (*cancel)(struct pg_call *call);
 	void *arg;
+
+	struct texts *texts; /* borrowed; opens what the record tells */
 };
 
 /* ops is copied. NULL when out of memory. */

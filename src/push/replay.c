@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "push/ring.h"
 #include "push/stores.h"
+#include "push/texts.h"
 #include "store/hot.h"
 #include "store/record.h"
 
@@ -80,7 +81,9 @@ static void pass_erased(struct replay *replay, const struct record_ticket *ticke
 static int take_page(struct replay *replay, enum page_source source,
 		     const struct ticket_event *events, size_t n)
 {
+	struct texts *texts = stores_texts(replay->stores);
 	struct link *link = replay->link;
+	struct ticket_event opened;
 	struct frame *frame;
 
 	for (size_t i = 0; i < n && is_behind(replay); i++) {
@@ -102,7 +105,8 @@ static int take_page(struct replay *replay, enum page_source source,
 			link->ops->revoked(link);
 		if (step != LINK_NEXT)
 			continue;
-		frame = frame_of_event(event, link->viewer);
+		opened = texts_open(texts, event);
+		frame = frame_of_event(&opened, link->viewer);
 		give(replay, frame);
 		frame_unref(frame);
 	}

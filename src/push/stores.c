@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/conf.h"
 #include "base/log.h"
+#include "push/texts.h"
 #include "store/hot.h"
 
 enum {
@@ -42,6 +43,7 @@ struct stores {
 	int64_t record_away_ms; /* since when, while it is */
 	struct event *look_timer;
 	struct redis_async_call *look;
+	struct texts *texts;
 };
 
 static void stores_distrust(struct stores *stores)
@@ -299,7 +301,8 @@ struct stores *stores_new(struct event_base *base, const struct conf *conf,
 		stores_free(stores);
 		return NULL;
 	}
-	if (stores_connect(stores, base, conf) != 0) {
+	stores->texts = texts_new();
+	if (stores->texts == NULL || stores_connect(stores, base, conf) != 0) {
 		buf_puts(error, "out of memory\n");
 		stores_free(stores);
 		return NULL;
@@ -317,10 +320,16 @@ void stores_free(struct stores *stores)
 	if (stores->look_timer != NULL)
 		event_free(stores->look_timer);
 	redis_target_deinit(&stores->target);
+	texts_free(stores->texts);
 	free(stores->partitions);
 	free(stores->in_use);
 	free(stores->asked);
 	free(stores);
+}
+
+struct texts *stores_texts(const struct stores *stores)
+{
+	return stores->texts;
 }
 
 struct redis_async_call *stores_ask_redis(struct stores *stores, const struct buf *commands,

@@ -16,6 +16,7 @@ struct conf;
 struct event_base;
 struct hot_open;
 struct stores;
+struct texts;
 
 struct stores_ops {
 	/* Something about availability or trust has changed; ask stores_mode() again. */
@@ -82,6 +83,9 @@ struct redis_async_call *stores_ask_redis(struct stores *stores, const struct bu
 					  size_t nreplies, redis_async_cb *cb, void *arg);
 struct pg_call *stores_ask_record(struct stores *stores, struct pg_stmt *stmt, pg_call_done *done,
 				  void *arg);
+
+/* What opens the texts that come from either store; it has no keys until it is given some. */
+struct texts *stores_texts(const struct stores *stores);
 
 /* For connections of one's own. */
 const struct redis_target *stores_redis_target(const struct stores *stores);

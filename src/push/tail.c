@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "push/chase.h"
 #include "push/stores.h"
+#include "push/texts.h"
 #include "store/hot.h"
 
 enum {
@@ -77,7 +78,9 @@ static void reader_feed(struct reader *reader, struct hub *hub, const redisReply
 	}
 	hub_keep(hub)->is_absence_known = false;
 	for (int i = 0; i < n; i++) {
-		enum hub_fed fed = hub_feed(hub, &events[i]);
+		const struct ticket_event event =
+			texts_open(stores_texts(reader->tail->stores), &events[i]);
+		enum hub_fed fed = hub_feed(hub, &event);
 
 		if (fed == HUB_FED || fed == HUB_OLD)
 			continue;

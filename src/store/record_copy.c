@@ -200,28 +200,32 @@ int record_copy_parse_total(const PGresult *result, int64_t *now_us_r, int64_t *
 	return r.failed ? -1 : 0;
 }
 
-/* A row as a line: what is NULL is left out, content is text. */
-#define LINE(row, type)                                                            \
-	"jsonb_strip_nulls(to_jsonb(" row ") || jsonb_build_object('type', '" type \
-	"', 'content', convert_from(" row ".content, 'UTF8')))::text"
+/* A row as a line, without what is NULL, and without its text. */
+#define LINE(row, type, more)                                                                  \
+	"jsonb_strip_nulls(to_jsonb(" row ") - 'content' || jsonb_build_object('type', '" type \
+	"'" more "))::text"
 
 /*
  * So many events of the greatest size are read at once. What belongs to one is looked up with LIMIT, lest
- * the planner join it with the whole ticket.
+ * the planner join it with the whole ticket. A former text is its message's: the line says whose.
  */
 enum { EXPORT_LIMIT = 200 };
 
 static const struct pg_query query_events = {
 	.name = "copy_events",
-	.sql = "SELECT e.seq, " LINE("e", "event") ", CASE WHEN m.seq IS NOT NULL THEN " LINE("m", "event") " END, CASE WHEN v.seq IS NOT NULL THEN " LINE(
-		"v",
-		"revision") " END FROM (SELECT * FROM bellhop.event WHERE ticket_id = $1 AND seq > $2"
-			    "  ORDER BY seq LIMIT $4) e"
-			    " LEFT JOIN LATERAL (SELECT * FROM bellhop.event x WHERE x.ticket_id = $1"
-			    "  AND x.seq = e.target LIMIT 1) m ON e.sent_at >= $3"
-			    " LEFT JOIN LATERAL (SELECT * FROM bellhop.revision x WHERE x.ticket_id = $1"
-			    "  AND x.seq = e.target AND x.rev = e.rev - 1 LIMIT 1) v ON e.kind = 'e'"
-			    " ORDER BY e.seq",
+	.sql = "SELECT e.seq, " LINE(
+		"e", "event",
+		"") ", e.content, e.uid, e.sender_id,"
+		    " CASE WHEN m.seq IS NOT NULL AND e.sent_at >= $3 THEN " LINE("m", "event", "") " END, m.content, CASE WHEN v.seq IS NOT NULL THEN " LINE(
+			    "v", "revision",
+			    ", 'uid', m.uid, 'sender_id', m.sender_id") " END, v.content, m.uid, m.sender_id"
+									" FROM (SELECT * FROM bellhop.event WHERE ticket_id = $1 AND seq > $2"
+									"  ORDER BY seq LIMIT $4) e"
+									" LEFT JOIN LATERAL (SELECT * FROM bellhop.event x WHERE x.ticket_id = $1"
+									"  AND x.seq = e.target LIMIT 1) m ON true"
+									" LEFT JOIN LATERAL (SELECT * FROM bellhop.revision x WHERE x.ticket_id = $1"
+									"  AND x.seq = e.target AND x.rev = e.rev - 1 LIMIT 1) v ON e.kind = 'e'"
+									" ORDER BY e.seq",
 };
 
 void record_copy_put_events(struct pg_stmt *stmt, const struct record_copy_range *range)
@@ -243,10 +247,17 @@ int record_copy_parse_event(const PGresult *result, size_t i, struct record_copi
 	struct pg_row r = pg_row_of(result, (int)i);
 
 	copied_r->seq = pg_row_int(&r);
-	copied_r->event = pg_row_str(&r);
-	copied_r->target = pg_row_str(&r);
-	copied_r->revision = pg_row_str(&r);
-	return r.failed || copied_r->event.p == NULL ? -1 : 0;
+	copied_r->event.line = pg_row_str(&r);
+	copied_r->event.content = pg_row_str(&r);
+	copied_r->event.uid = pg_row_str(&r);
+	copied_r->event.sender_id = pg_row_str(&r);
+	copied_r->target.line = pg_row_str(&r);
+	copied_r->target.content = pg_row_str(&r);
+	copied_r->revision.line = pg_row_str(&r);
+	copied_r->revision.content = pg_row_str(&r);
+	copied_r->target.uid = copied_r->revision.uid = pg_row_str(&r);
+	copied_r->target.sender_id = copied_r->revision.sender_id = pg_row_str(&r);
+	return r.failed || copied_r->event.line.p == NULL ? -1 : 0;
 }
 
 static const struct pg_query query_people = {
@@ -304,9 +315,10 @@ int record_copy_parse_row(const PGresult *result, bool *is_there_r, struct str *
 #define ROWS(table, json)                                                                 \
 	" FROM l CROSS JOIN LATERAL jsonb_populate_record(NULL::bellhop." table ", " json \
 	") r WHERE l.type = '" table "'"
-#define WITH_CONTENT                                     \
-	"l.j || jsonb_build_object('content', '\\x' || " \
-	"encode(convert_to(l.j->>'content', 'UTF8'), 'hex'))"
+#define WITH_CONTENT                                                              \
+	"l.j || jsonb_build_object('content', '\\x' || encode(coalesce("          \
+	"decode(l.j->>'sealed', 'base64'), convert_to(l.j->>'content', 'UTF8'))," \
+	" 'hex'))"
 /* What record_inbox_put_imported() is about. */
 #define WITHOUT_ACTIVITY \
 	"l.j || '{\"active_at\": \"-infinity\", \"active_public_at\": \"-infinity\"}'"

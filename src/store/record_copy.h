@@ -66,9 +66,16 @@ struct record_copy_range {
 	int64_t since_us;
 };
 
+struct record_row {
+	struct str line;      /* a JSON object without the text; absent: there is no row */
+	struct str content;   /* as stored; absent: there is none */
+	struct str uid;	      /* of the message that the text belongs to */
+	struct str sender_id; /* of that message */
+};
+
 struct record_copied {
 	int64_t seq;
-	struct str event, target, revision; /* lines without an end; the latter two absent: none */
+	struct record_row event, target, revision; /* the latter two may be absent */
 };
 
 void record_copy_put_events(struct pg_stmt *stmt, const struct record_copy_range *range);
@@ -88,7 +95,8 @@ int record_copy_parse_row(const PGresult *result, bool *is_there_r, struct str *
 void record_copy_put_begin(struct pg_stmt *stmt, const struct str *tickets, size_t n);
 
 /*
- * Writes lines, given as one JSON array, in one transaction; each ticket has a row. What is there stays,
+ * Writes lines, given as one JSON array, in one transaction; each ticket has a row. A text is a member
+ * `content`, or, as bytes in base64, `sealed`. What is there stays,
  * but for what an edit, a deletion, a later read mark or further events have changed. The ticket goes as
  * far as the events that are in, so that people may send to it meanwhile.
  */

@@ -66,7 +66,7 @@ int record_edit_parse(const PGresult *result, struct str ticket, struct record_c
 /* One row without a text where the message has none, and without a number where there is no message. */
 static const struct pg_query query_revisions = {
 	.name = "revisions",
-	.sql = "SELECT m.seq, r.rev, r.content, r.edited_at, r.edited_by"
+	.sql = "SELECT m.seq, r.rev, r.content, r.edited_at, r.edited_by, m.uid, m.sender_id"
 	       " FROM bellhop.deployment d"
 	       " LEFT JOIN bellhop.event m ON m.ticket_id = $1 AND m.seq = $2 AND m.kind = 'm'"
 	       " LEFT JOIN LATERAL (SELECT * FROM bellhop.revision x WHERE x.ticket_id = $1"
@@ -106,6 +106,8 @@ int record_edit_parse_revision(const PGresult *result, size_t i, struct record_r
 	revision.content = pg_row_str(&r);
 	revision.edited_at_ms = pg_row_time_ms(&r);
 	revision.edited_by = pg_row_str(&r);
+	revision.uid = pg_row_str(&r);
+	revision.sender_id = pg_row_str(&r);
 	if (r.failed || revision.rev < 1 || revision.content.p == NULL ||
 	    revision.edited_by.p == NULL)
 		return -1;

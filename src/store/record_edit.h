@@ -51,6 +51,8 @@ struct record_revision {
 	struct str content;
 	int64_t edited_at_ms;
 	struct str edited_by;
+	struct str uid; /* of the message, */
+	struct str sender_id;
 };
 
 enum { RECORD_REVISIONS_MAX = 200 };

@@ -132,7 +132,7 @@ int record_inbox_parse(const PGresult *result, size_t i, struct record_inbox_tic
 
 #define NEWS(newest, unread, active, and_public)                                                 \
 	"SELECT l.user_id, l.ticket_id, t." newest ", u." unread ", " active ", e.sender_id,"    \
-	" e.content FROM unnest($1::text[], $2::text[]) l(user_id, ticket_id)"                   \
+	" e.content, e.uid, e.seq FROM unnest($1::text[], $2::text[]) l(user_id, ticket_id)"     \
 	" CROSS JOIN LATERAL (SELECT FROM bellhop.participant x WHERE x.ticket_id = l.ticket_id" \
 	"  AND x.user_id = l.user_id AND x.removed_at IS NULL LIMIT 1) p" TICKET RECEIPT(        \
 		"l.user_id") UNREAD("l.user_id") MESSAGE(newest, and_public)
@@ -170,6 +170,8 @@ int record_inbox_parse_news(const PGresult *result, size_t i, struct record_inbo
 	n.active_at_ms = pg_row_time_ms(&r);
 	n.sender_id = pg_row_str(&r);
 	n.content = pg_row_str(&r);
+	n.uid = pg_row_str(&r);
+	n.message_seq = pg_row_int(&r);
 	if (r.failed || n.user.p == NULL || n.ticket.p == NULL)
 		return -1;
 	*news_r = n;

@@ -56,6 +56,8 @@ struct record_inbox_news {
 	int64_t active_at_ms;
 	struct str sender_id; /* of the newest message; p NULL: there is none */
 	struct str content;   /* p NULL: there is none, or it is deleted */
+	struct str uid;	      /* of that message; p NULL: there is none */
+	int64_t message_seq;  /* 0: there is none */
 };
 
 int record_inbox_parse_news(const PGresult *result, size_t i, struct record_inbox_news *news_r);

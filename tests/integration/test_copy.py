@@ -318,7 +318,7 @@ def test_a_later_read_mark_is_taken_whole(stack, conversation, copy):
 
 def test_lines_are_readable(stack, conversation):
     lines = [json.loads(line) for line in export(stack, conversation).splitlines()]
-    assert lines[0] == {"type": "bellhop", "version": 1}
+    assert lines[0] == {"type": "bellhop", "version": 2}
     assert [line["type"] for line in lines if line["type"] != "event"] == [
         "bellhop", "revision", "participant", "participant", "ticket",
     ]  # fmt: skip
@@ -395,7 +395,7 @@ def test_an_import_goes_on_where_it_stopped(stack, conversation, copy):
         ("{}", "this is not what bellhop export writes"),
         ('{"type": "bellhop"}', "this is not what bellhop export writes"),
         ("[1]", "this is not what bellhop export writes"),
-        ('{"type": "bellhop", "version": 2}', "a newer bellhop wrote this"),
+        ('{"type": "bellhop", "version": 3}', "a newer bellhop wrote this"),
         ('{"type": "bellhop", "version": 1}\n{"type": "x", "ticket_id": "T-1"}', "line 2: of an unknown type"),
         ('{"type": "bellhop", "version": 1}\n{"type": "event"}', "line 2: without a ticket id"),
         ('{"type": "bellhop", "version": 1}\n{"type": "event", "ticket_id": "T-1"}', "could not ask PostgreSQL"),

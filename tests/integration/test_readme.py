@@ -116,3 +116,12 @@ def test_nginx_takes_the_block(stack, tmp_path):
 def test_every_file_that_is_named_is_there():
     for name in set(re.findall(r"`((?:contrib|nginx|sql|src)/[\w./-]*)", README)) - {"nginx/"}:
         assert (SOURCE / name).exists(), name
+
+
+def test_sealing(stack, tmp_path):
+    (block,) = blocks("sh seal")
+    conf = tmp_path / "bellhop.conf"
+    conf.write_text((stack.dir / "bellhop.conf").read_text())
+    shell(block.replace("/etc/bellhop", str(tmp_path)), environment(stack))
+    assert f"BELLHOP_SEAL_KEYS_FILE={tmp_path}/seal.keys" in conf.read_text().splitlines()
+    shell(f"bellhop-api -t -c {conf} && bellhop-push -t -c {conf}", environment(stack))

@@ -36,6 +36,11 @@ static void messages(void **state)
 	expect("message",
 	       "{\"seq\":61,\"kind\":\"text\",\"sender_id\":\"a\",\"content\":null,"
 	       "\"sent_at\":\"2026-11-20T15:04:05.123Z\"}",
+	       "2026-11-20 15:04:05  61  a: (cannot be read)\n");
+	expect("message",
+	       "{\"seq\":61,\"kind\":\"text\",\"sender_id\":\"a\",\"content\":null,"
+	       "\"sent_at\":\"2026-11-20T15:04:05.123Z\","
+	       "\"deleted_at\":\"2026-11-20T15:04:06.000Z\"}",
 	       "2026-11-20 15:04:05  61  a: (deleted)\n");
 	expect("message-edited",
 	       "{\"seq\":58,\"event_seq\":62,\"sender_id\":\"a\",\"content\":\"new\","

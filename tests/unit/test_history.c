@@ -425,6 +425,7 @@ static void test_window_alone_answers_what_it_holds(void **state)
 static void test_an_empty_ticket(void **state)
 {
 	const struct history_totals none = {.epoch = 3, .first_seq = 1};
+	struct seal_reader texts = {0};
 	struct json_write j;
 	struct buf out = BUF_INIT;
 
@@ -439,7 +440,7 @@ static void test_an_empty_ticket(void **state)
 		assert_int_equal(history_next(h, &ask), HISTORY_DONE);
 		buf_reset(&out);
 		json_write_init(&j, &out);
-		history_json(h, &j);
+		history_json(h, &texts, &j);
 		assert_int_equal(json_write_finish(&j), 0);
 		assert_string_equal(buf_cstr(&out),
 				    "{\"messages\":[],\"oldest_seq\":null,\"newest_seq\":null,"

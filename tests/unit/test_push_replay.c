@@ -15,6 +15,7 @@
 #include "push/replay.h"
 #include "push/ring.h"
 #include "push/stores.h"
+#include "push/texts.h"
 #include "push_events.h"
 #include "store/hot.h"
 #include "store/record.h"
@@ -43,6 +44,14 @@ bool stores_may_read_window(const struct stores *stores, unsigned int partition)
 	(void)stores;
 	(void)partition;
 	return world.may_read_window;
+}
+
+static struct texts *no_keys;
+
+struct texts *stores_texts(const struct stores *stores)
+{
+	(void)stores;
+	return no_keys;
 }
 
 int64_t stores_epoch(const struct stores *stores)
@@ -452,6 +461,20 @@ static void a_page_ends_where_its_user_was_removed(void **state)
 	event_base_free(base);
 }
 
+static int setup(void **state)
+{
+	(void)state;
+	no_keys = texts_new();
+	return no_keys != NULL ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	texts_free(no_keys);
+	return 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -459,5 +482,5 @@ int main(void)
 		cmocka_unit_test(a_page_ends_where_its_user_was_removed),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, setup, teardown);
 }
