@@ -62,27 +62,18 @@ static int ask_redis(struct limiter *limiter, struct str policy, struct str user
 	return status;
 }
 
-static void log_dry_run(struct limiter *limiter, struct str policy, const struct log_ctx *log)
-{
-	int64_t unsaid;
-
-	if (limits_may_log(&limiter->log, clock_mono_ms(), &unsaid))
-		log_warn(log, "a limit would have refused this call", LOG_S("policy", policy),
-			 LOG_INT("unsaid", unsaid));
-}
-
 void limiter_count(struct limiter *limiter, const struct limits *limits, enum limits_policy policy,
 		   const struct log_ctx *log, struct limits_verdict *verdict_r)
 {
 	const struct gcra_rule *rule = &limits->rules[policy];
 	const struct str name = limits_name(policy);
-	int64_t answer;
+	int64_t answer, unsaid;
 
 	if (ask_redis(limiter, name, log->user, rule, &answer) == 0)
 		rate_table_note(limiter->table, name, log->user, answer);
 	else
 		answer = rate_table_take(limiter->table, name, log->user, rule);
 	limits_judge(limits, policy, answer, verdict_r);
-	if (verdict_r->would_be_refused)
-		log_dry_run(limiter, name, log);
+	if (verdict_r->would_be_refused && limits_may_log(&limiter->log, clock_mono_ms(), &unsaid))
+		limits_log_dry_run(log, policy, unsaid);
 }

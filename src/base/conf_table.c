@@ -357,7 +357,7 @@ static const struct conf_item items[CONF_COUNT] = {
 			.section = "limits",
 			.help = "other calls and polls of a user in so many seconds, services excepted",
 			.type = CONF_TYPE_RATE,
-			.flags = CONF_BY_API | RELOADABLE,
+			.flags = WEB | RELOADABLE,
 		},
 	[CONF_LIMIT_DRY_RUN] =
 		{
@@ -366,7 +366,7 @@ static const struct conf_item items[CONF_COUNT] = {
 			.section = "limits",
 			.help = "log what these two would refuse, and refuse nothing",
 			.type = CONF_TYPE_BOOL,
-			.flags = CONF_BY_API | RELOADABLE,
+			.flags = WEB | RELOADABLE,
 		},
 	[CONF_HEARTBEAT_MS] =
 		{

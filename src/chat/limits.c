@@ -72,3 +72,9 @@ bool limits_may_log(struct limits_log *log, int64_t now_ms, int64_t *unsaid_r)
 	*log = (struct limits_log){.next_ms = now_ms + LOG_EVERY_MS};
 	return true;
 }
+
+void limits_log_dry_run(const struct log_ctx *ctx, enum limits_policy policy, int64_t unsaid)
+{
+	log_warn(ctx, "a limit would have refused this call", LOG_S("policy", limits_name(policy)),
+		 LOG_INT("unsaid", unsaid));
+}

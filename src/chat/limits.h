@@ -10,6 +10,7 @@
 
 #include "base/conf.h"
 #include "base/gcra.h"
+#include "base/log.h"
 #include "web/authn.h"
 
 enum limits_policy {
@@ -61,5 +62,8 @@ struct limits_log {
 
 /* Is it time for a line, which then says how many were left out since the last? At clock_mono_ms(). */
 bool limits_may_log(struct limits_log *log, int64_t now_ms, int64_t *unsaid_r);
+
+/* That line; ctx names the user. */
+void limits_log_dry_run(const struct log_ctx *ctx, enum limits_policy policy, int64_t unsaid);
 
 #endif

@@ -23,13 +23,14 @@ void answer_send(struct fcgi_conn *conn, const struct reply *reply, bool head_on
 }
 
 void answer_problem(struct fcgi_conn *conn, const char *request_id, const char *mode,
-		    const struct reply_problem *problem, bool head_only)
+		    const char *lines, const struct reply_problem *problem, bool head_only)
 {
 	const struct log_ctx ctx = {.request_id = str_of(request_id)};
 	struct reply reply;
 
 	log_info(&ctx, "refused", LOG_STR("code", problem_info(problem->problem)->code));
 	reply_init(&reply, request_id, mode);
+	reply.lines = lines;
 	reply_problem(&reply, problem);
 	answer_send(conn, &reply, head_only);
 	reply_deinit(&reply);

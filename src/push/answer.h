@@ -10,8 +10,8 @@ struct fcgi_conn;
 /* The body is left out where head_only. An answer that cannot be built closes the connection. */
 void answer_send(struct fcgi_conn *conn, const struct reply *reply, bool head_only);
 
-/* The same of a problem; mode is the text for Bellhop-Mode. */
+/* The same of a problem; mode is the text for Bellhop-Mode, lines as in struct reply. */
 void answer_problem(struct fcgi_conn *conn, const char *request_id, const char *mode,
-		    const struct reply_problem *problem, bool head_only);
+		    const char *lines, const struct reply_problem *problem, bool head_only);
 
 #endif

@@ -19,6 +19,7 @@
 #include "push/hubs.h"
 #include "push/inbox.h"
 #include "push/leases.h"
+#include "push/limiter.h"
 #include "push/listen.h"
 #include "push/live.h"
 #include "push/notices.h"
@@ -123,6 +124,7 @@ static void set_limits(struct child *child)
 		.streams = (size_t)conf_int(conf, CONF_LIMIT_STREAMS),
 		.stream_tickets = (size_t)conf_int(conf, CONF_LIMIT_STREAM_TICKETS),
 	};
+	limits_load(conf, &child->push.limits.rates);
 }
 
 int child_check(const struct conf *conf, struct buf *error)
@@ -470,8 +472,10 @@ static int make_hubs(struct child *child, struct buf *error)
 	push->leases = leases_new(push->base, push->turn, push->stores);
 	push->subscribers = subscribers_new(push);
 	push->revoked = revoked_new(push->base, push->stores, on_revoked, child);
+	push->limiter = limiter_new(push->stores, &push->limits.rates);
 	return push->tail == NULL || push->restore == NULL || push->leases == NULL ||
-			       push->subscribers == NULL || push->revoked == NULL
+			       push->subscribers == NULL || push->revoked == NULL ||
+			       push->limiter == NULL
 		       ? -1
 		       : 0;
 }
@@ -569,6 +573,7 @@ static void child_unmake(struct child *child)
 	notices_free(push->notices);
 	chase_free(child->push.chase);
 	restore_free(push->restore);
+	limiter_free(push->limiter);
 	revoked_free(push->revoked);
 	stores_free(push->stores);
 	turn_free(push->turn);

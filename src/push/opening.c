@@ -16,6 +16,7 @@
 #include "push/crowds.h"
 #include "push/facts.h"
 #include "push/hubs.h"
+#include "push/limiter.h"
 #include "push/live.h"
 #include "push/muster.h"
 #include "push/notices.h"
@@ -67,8 +68,9 @@ struct opening {
 	bool has_inbox;
 	bool is_head_only, is_ephemeral;
 	int64_t wait_ms;
-	bool is_first_asked; /* for the newest messages, of windows */
-	int asked;	     /* how often the facts were asked for */
+	bool is_first_asked;	  /* for the newest messages, of windows */
+	int asked;		  /* how often the facts were asked for */
+	struct limiter_ask limit; /* of a poll */
 	struct begin_wish wish;
 	struct ticket_list tickets;
 	struct facts facts;
@@ -83,6 +85,7 @@ static void opening_ask_again(struct opening *opening);
 
 static void opening_free(struct opening *opening)
 {
+	limiter_cancel(&opening->limit);
 	facts_deinit(&opening->facts);
 	ticket_list_deinit(&opening->tickets);
 	TAILQ_REMOVE(&opening->all->list, opening, entry);
@@ -96,14 +99,19 @@ static enum mode opening_mode(const struct opening *opening)
 	return stores_mode_now(opening->all->opts.push->stores);
 }
 
+static void opening_answer(struct opening *opening, const struct reply_problem *refusal)
+{
+	fcgi_conn_own(opening->conn, NULL, NULL);
+	answer_problem(opening->conn, opening->request_id, mode_text(opening_mode(opening)),
+		       opening->limit.verdict.lines, refusal, opening->is_head_only);
+	opening_free(opening);
+}
+
 static void opening_refuse(struct opening *opening, enum problem problem, const char *detail)
 {
 	const struct reply_problem refusal = {.problem = problem, .detail = detail};
 
-	fcgi_conn_own(opening->conn, NULL, NULL);
-	answer_problem(opening->conn, opening->request_id, mode_text(opening_mode(opening)),
-		       &refusal, opening->is_head_only);
-	opening_free(opening);
+	opening_answer(opening, &refusal);
 }
 
 /* EventSource does not come back from a status, so a stream says it in a frame. */
@@ -173,6 +181,7 @@ static struct out *opening_out(const struct opening *opening)
 		.turn = push->turn,
 		.conn = opening->conn,
 		.request_id = opening->request_id,
+		.lines = opening->limit.verdict.lines,
 		.wait_ms = opening->wish.kind == BEGIN_NOW ? 0 : opening->wait_ms,
 		.is_ephemeral = opening->is_ephemeral,
 		.is_head_only = opening->is_head_only,
@@ -509,6 +518,41 @@ static void opening_ask_again(struct opening *opening)
 		opening_bye(opening, "unavailable");
 }
 
+static void opening_go_on(struct opening *opening)
+{
+	const struct limits_verdict *limit = &opening->limit.verdict;
+	const struct reply_problem refusal = {
+		.problem = PROBLEM_RATE_LIMITED,
+		.detail = limit->detail,
+		.retry_after_s = limit->retry_after_s,
+	};
+
+	if (limit->is_refused)
+		opening_answer(opening, &refusal);
+	else if (opening_prepare(opening) != 0)
+		opening_bye(opening, "unavailable");
+	else
+		opening_ask(opening);
+}
+
+static void on_counted(void *arg)
+{
+	opening_go_on(arg);
+}
+
+/* False: it goes on later. */
+static bool opening_is_counted(struct opening *opening)
+{
+	const struct log_ctx log = {
+		.request_id = str_of(opening->request_id),
+		.user = opening->who.user_id,
+	};
+
+	opening->limit.done = on_counted;
+	opening->limit.arg = opening;
+	return limiter_ask(opening->all->opts.push->limiter, &opening->limit, &opening->who, &log);
+}
+
 /* ---- the request ---- */
 
 /* The tickets of a route that names none. What is wrong with them, or NULL. */
@@ -670,7 +714,7 @@ void openings_request(struct openings *openings, struct fcgi_conn *conn,
 	struct opening *opening;
 
 	if (refusal.problem != PROBLEM_NONE) {
-		answer_problem(conn, q->request_id, mode, &refusal, head_only);
+		answer_problem(conn, q->request_id, mode, NULL, &refusal, head_only);
 		return;
 	}
 	opening = opening_new(openings, conn, q, &match);
@@ -679,7 +723,7 @@ void openings_request(struct openings *openings, struct fcgi_conn *conn,
 		return;
 	}
 	if (opening_read(opening, q, &refusal) != 0) {
-		answer_problem(conn, q->request_id, mode, &refusal, head_only);
+		answer_problem(conn, q->request_id, mode, NULL, &refusal, head_only);
 		opening_free(opening);
 		return;
 	}
@@ -690,10 +734,8 @@ void openings_request(struct openings *openings, struct fcgi_conn *conn,
 		opening_bye(opening, "unavailable");
 	else if (opening_has_too_many(opening))
 		opening_bye(opening, "too_many_streams");
-	else if (opening_prepare(opening) != 0)
-		opening_bye(opening, "unavailable");
-	else
-		opening_ask(opening);
+	else if (!opening->is_poll || opening_is_counted(opening))
+		opening_go_on(opening);
 }
 
 /* ---- all of them ---- */

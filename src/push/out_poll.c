@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "chat/limits.h"
 #include "push/answer.h"
 #include "push/turn.h"
 #include "web/cursor.h"
@@ -32,6 +33,7 @@ struct out_poll {
 	bool is_pressing; /* there is something for which it answers before its time */
 	enum mode mode;
 	char *cursor; /* where it began; NULL until it is open */
+	char lines[LIMITS_LINES_SIZE];
 	struct item items[OUT_POLL_EVENTS_MAX];
 	size_t n;
 };
@@ -84,6 +86,7 @@ static void poll_answer(struct out_poll *poll, const char *reason)
 		return;
 	poll->has_answered = true;
 	reply_init(&reply, out->request_id, mode_text(poll->mode));
+	reply.lines = poll->lines;
 	reply_json(&reply, 200);
 	json_write_init(&json, &reply.body);
 	json_write_open_object(&json);
@@ -108,8 +111,8 @@ static void poll_refuse(struct out_poll *poll, const char *detail)
 	if (poll->has_answered)
 		return;
 	poll->has_answered = true;
-	answer_problem(poll->out.conn, poll->out.request_id, mode_text(poll->mode), &problem,
-		       poll->is_head_only);
+	answer_problem(poll->out.conn, poll->out.request_id, mode_text(poll->mode), poll->lines,
+		       &problem, poll->is_head_only);
 	poll->out.ended(poll->out.owner, "unavailable");
 }
 
@@ -259,6 +262,7 @@ struct out *out_poll_new(const struct out_poll_opts *opts)
 	poll->out.ops = &poll_ops;
 	poll->out.conn = opts->conn;
 	snprintf(poll->out.request_id, sizeof(poll->out.request_id), "%s", opts->request_id);
+	snprintf(poll->lines, sizeof(poll->lines), "%s", opts->lines);
 	poll->turn = opts->turn;
 	poll->answer = (struct turn_job){.run = poll_answer_job};
 	poll->wait_ms = opts->wait_ms;

@@ -15,7 +15,8 @@ struct out_poll_opts {
 	struct turn *turn;
 	struct fcgi_conn *conn;
 	const char *request_id;
-	int64_t wait_ms; /* 0: answer as soon as it has caught up */
+	const char *lines; /* header lines of the answer, as in struct reply */
+	int64_t wait_ms;   /* 0: answer as soon as it has caught up */
 	bool is_ephemeral;
 	bool is_head_only;
 };

@@ -6,12 +6,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "chat/limits.h"
+
 struct event_base;
 struct chase;
 struct fcgi_server;
 struct hubs;
 struct inbox;
 struct leases;
+struct limiter;
 struct revoked;
 struct live;
 struct notices;
@@ -29,6 +32,7 @@ struct push_limits {
 	size_t connections;
 	size_t streams;	       /* of one user; 0: as many as he likes */
 	size_t stream_tickets; /* of one subscriber; 0: as many as there may be */
+	struct limits rates;   /* of polls */
 };
 
 struct push {
@@ -45,6 +49,7 @@ struct push {
 	struct chase *chase;
 	struct restore *restore;
 	struct revoked *revoked;
+	struct limiter *limiter;
 	struct subscribers *subscribers;
 	struct push_limits limits;
 };

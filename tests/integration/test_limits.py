@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """How often a user may call: what is let in and refused, by whom it is counted, and what answers say of it."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -10,9 +11,9 @@ import time
 
 import fcgi_client
 import pytest
-from client import check_problem, wait_for
+from client import DEADLINE, check_problem, wait_for
 from daemon import Daemon
-from stack import Stack
+from stack import Stack, is_gone
 
 WORKERS = 2
 # An hour for the whole: however slow the machine is, nobody gets a call back within a test.
@@ -183,6 +184,94 @@ def test_a_page_of_another_site_cannot_use_it_up(limited, ticket):
     assert sends(limited.site.api(user), ticket, 1) == [201]
 
 
+# ---- polls and streams
+
+
+def polls(api, ticket, count):
+    """The statuses of so many polls."""
+    return [api.get(f"/v1/tickets/{ticket}/poll", wait=0).status_code for _ in range(count)]
+
+
+def test_polls_count_as_calls(limited, ticket):
+    api = limited.site.api("ann-" + ticket)
+    assert left_of(api.get("/v1/unread")) == ("calls", str(CALLS - 1))
+    answer = api.get(f"/v1/tickets/{ticket}/poll", wait=0)
+    assert answer.status_code == 200 and left_of(answer) == ("calls", str(CALLS - 2))
+    assert left_of(api.get("/v1/poll", tickets=ticket, wait=0)) == ("calls", str(CALLS - 3))
+    assert polls(api, ticket, CALLS - 2) == [200] * (CALLS - 3) + [429]
+    answer = api.get("/v1/poll", tickets=ticket, wait=0)
+    check_refusal(answer, "calls", 3600 // CALLS)
+    assert answer.headers["RateLimit-Policy"] == f'"calls";q={CALLS};w=3600'
+    assert api.get("/v1/unread").status_code == 429
+    assert polls(limited.site.api("site", role="service"), ticket, CALLS + 2) == [200] * (CALLS + 2)
+    foreign = limited.site.api("bob-" + ticket, role="requester", tickets=[])
+    answers = [foreign.get(f"/v1/tickets/{ticket}/poll", wait=0) for _ in range(CALLS + 1)]
+    assert [answer.status_code for answer in answers] == [403] * CALLS + [429]
+    assert left_of(answers[0]) == ("calls", str(CALLS - 1))
+
+
+def test_polls_in_a_dry_run_and_without_a_limit(limited, ticket):
+    configure(limited, **{**SLOW, "DRY_RUN": "yes"})
+    api = limited.site.api("ann-" + ticket)
+    assert polls(api, ticket, CALLS + 3) == [200] * (CALLS + 3)
+    said = [line for line in limited.log("push").splitlines() if "would have refused" in line]
+    assert any("policy=calls" in line and "ann-" + ticket in line for line in said)
+    configure(limited, CALLS="0")
+    assert "RateLimit" not in api.get(f"/v1/tickets/{ticket}/poll", wait=0).headers
+
+
+def test_streams_are_not_counted(limited, ticket):
+    api = limited.site.api("ann-" + ticket)
+    assert polls(api, ticket, CALLS + 1)[-1] == 429
+    for _ in range(CALLS + 1):
+        with api.stream(ticket) as stream:
+            stream.hello()
+            assert "RateLimit" not in stream.headers
+
+
+def first_events(path, uri, token, connections):
+    """Opens a stream at a push process' own socket, leaves it open, and returns what came until its first event."""
+    connection = connections.enter_context(fcgi_client.Connection(path))
+    connection.request(fcgi_client.cgi_params("GET", uri, {"Authorization": "Bearer " + token}))
+    seen = b""
+    while not re.search(rb"event: (hello|bye)\n.*\n\n", seen, re.S):
+        seen += connection.receive_record(time.monotonic() + DEADLINE)[2]
+    return seen.decode()
+
+
+def test_each_push_process_has_its_own_bound_of_streams(limited, ticket, tmp_path):
+    path, uri = str(tmp_path / "other.sock"), f"/chat/v1/tickets/{ticket}/stream"
+    api = limited.site.api("ann-" + ticket)
+    with Daemon(limited, "push", path, BELLHOP_LIMIT_STREAMS=2).ready(), contextlib.ExitStack() as connections:
+        for _ in range(2):
+            assert "event: hello" in first_events(path, uri, api.token, connections)
+        for _ in range(2):
+            bye = first_events(path, uri, api.token, connections)
+            assert "event: hello" not in bye and '"code":"too_many_streams"' in bye
+        with api.stream(ticket) as stream:
+            stream.hello()
+        service = limited.site.token("ann-" + ticket, role="service")
+        assert "event: hello" in first_events(path, uri, service, connections)
+
+
+def test_a_lower_bound_of_streams_closes_none(limited, ticket):
+    api = limited.site.api("ann-" + ticket)
+    with api.stream(ticket) as one, api.stream(ticket) as two:
+        one.hello(), two.hello()
+        configure(limited, STREAMS="2")
+        with api.stream(ticket) as third:
+            assert third.wait_named("bye").data["code"] == "too_many_streams"
+        api.sent(ticket, "still heard")
+        one.wait_messages(1), two.wait_messages(1)
+        two.close()
+
+        def fits():
+            with api.stream(ticket) as stream:
+                return stream.wait(lambda s: s.events, "the first event")[0].name == "hello"
+
+        wait_for(fits, "room")
+
+
 # ---- a dry run
 
 
@@ -273,15 +362,11 @@ def redis_reads_only(stack):
 
 
 def mend(stack):
-    if stack.children("redis") == [] and not (stack.dir / "run" / "redis.pid").exists():
-        return
-    try:
+    if not is_gone(stack.pid("redis")):
         stack.thaw("redis")
-    except ProcessLookupError:
-        pass
+        stack.redis().config_set("maxmemory", "0")
+        stack.redis().execute_command("REPLICAOF", "NO", "ONE")
     stack.start()
-    stack.redis().config_set("maxmemory", "0")
-    stack.redis().execute_command("REPLICAOF", "NO", "ONE")
 
 
 @pytest.fixture(params=[redis_is_killed, redis_hangs, the_function_is_missing, redis_is_full, redis_reads_only])
@@ -299,6 +384,8 @@ def test_limits_go_on_without_redis(limited, broken, ticket):
     assert sends(ann, ticket, SENDS) == used_up(SENDS, limit=SENDS - 2)
     assert sends(bob, ticket, SENDS + 2) == used_up(SENDS + 2)
     check_refusal(bob.send(ticket, "hello"), "sends", 3600 // SENDS)
+    cy = limited.site.api("cy-" + ticket)
+    assert polls(cy, ticket, CALLS + 2) == [200] * CALLS + [429] * 2
     service = limited.site.api("site", role="service")
     contents = [message["content"] for message in service.history(ticket)]
     assert len(contents) == 2 * SENDS
