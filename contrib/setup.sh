@@ -3,7 +3,7 @@
 #
 # Packages and building, shared by contrib/demo and contrib/check. Sourced:
 #
-#   setup_packages SET…        installs what is missing of the named sets: build run lighttpd test
+#   setup_packages SET…        installs what is missing of the named sets: build run lighttpd apache test
 #   setup_build [ARGUMENT…]    builds into $BUILD_DIR; the arguments are configure's
 #
 # Both return non-zero after saying on stderr what failed, and do nothing, quickly and without a
@@ -29,10 +29,15 @@ setup_set() {
 	lighttpd)
 		echo lighttpd lighttpd-mod-openssl
 		;;
+	apache)
+		# The program alone; the package apache2 would add a site and a service.
+		echo apache2-bin=/usr/sbin/apache2
+		;;
 	test)
 		setup_set build
 		setup_set run
 		setup_set lighttpd
+		setup_set apache
 		echo clang clang-format libclang-rt-14-dev libcmocka-dev mandoc shellcheck xz-utils \
 			spawn-fcgi php-cli php-fpm libcrypt-jwt-perl libio-socket-ssl-perl \
 			python3 python3-pytest python3-pytest-timeout python3-pytest-xdist \
@@ -109,7 +114,7 @@ setup_policy_on() {
 setup_enabled_units() {
 	local unit
 	command -v systemctl >/dev/null || return 0
-	for unit in redis-server nginx lighttpd postgresql apache2 \
+	for unit in redis-server nginx lighttpd postgresql \
 		$(basename -as .service /lib/systemd/system/php*-fpm.service); do
 		if systemctl is-enabled --quiet "$unit" 2>/dev/null; then
 			echo "$unit"

@@ -63,6 +63,11 @@ def lighttpd_stack(request):
 
 
 @pytest.fixture(scope="session")
+def apache_stack(request):
+    yield from running_stack(request, server="apache")
+
+
+@pytest.fixture(scope="session")
 def trusting_stack(request):
     """Believes what its web server says about who is asking, for pages of http://desk.test."""
     env = {"BELLHOP_TRUST_PARAMS": "yes", "BELLHOP_ALLOWED_ORIGINS": "http://desk.test"}

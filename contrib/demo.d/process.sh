@@ -59,6 +59,26 @@ raise_limits() {
 	ulimit -Sn "$hard"
 }
 
+# become USER COMMAND…: sets AS_USER, the words that run a command as that user; none where we are not
+# root, for whom some programs refuse to run. COMMAND tells whether the user can do what it has to:
+# where directories above DIR are closed to it (/root, a test's private directory), it gets the right
+# to walk through them, else to whatever root may open, and no other.
+become() {
+	local user=$1 right base
+	shift
+	AS_USER=()
+	[[ $(id -u) == 0 ]] || return 0
+	id -u "$user" >/dev/null 2>&1 || fail "there is no user $user; is its package installed?"
+	base=(setpriv "--reuid=$user" "--regid=$(id -g "$user")" --init-groups)
+	AS_USER=("${base[@]}")
+	"${AS_USER[@]}" "$@" >/dev/null 2>&1 && return 0
+	for right in dac_read_search dac_override; do
+		AS_USER=("${base[@]}" "--inh-caps=+$right" "--ambient-caps=+$right")
+		"${AS_USER[@]}" "$@" >/dev/null 2>&1 && return 0
+	done
+	fail "the user $user cannot reach $DIR; choose a --dir below a directory that is open to all, such as /var/tmp"
+}
+
 # Prints the process id of a daemon of this demo, if it lives. A number that now belongs to
 # another program does not have our directory on its command line.
 running_pid() {

@@ -87,23 +87,6 @@ postgres_bindir() {
 	fi
 }
 
-# Sets AS_POSTGRES, the words that run a command as PostgreSQL's user: nobody else where we are not
-# root; else the user of the package. Where a directory above DIR is closed to it (/root,
-# a test's private directory), it gets the right to walk through directories, and no other.
-postgres_identity() {
-	AS_POSTGRES=()
-	[[ $(id -u) == 0 ]] || return 0
-	id -u postgres >/dev/null 2>&1 || fail 'there is no user postgres; is the package postgresql installed?'
-	local base=(setpriv --reuid=postgres --regid=postgres --init-groups) right
-	AS_POSTGRES=("${base[@]}")
-	"${AS_POSTGRES[@]}" ls "$DIR/postgres" >/dev/null 2>&1 && return 0
-	for right in dac_read_search dac_override; do
-		AS_POSTGRES=("${base[@]}" "--inh-caps=+$right" "--ambient-caps=+$right")
-		"${AS_POSTGRES[@]}" ls "$DIR/postgres" >/dev/null 2>&1 && return 0
-	done
-	fail "the user postgres cannot reach $DIR; choose a --dir below a directory that is open to all, such as /var/tmp"
-}
-
 postgres_prepare() {
 	local bindir password status=0
 	[[ -s $DIR/postgres/PG_VERSION && -e $DIR/postgres/bellhop.conf ]] && return 0
@@ -112,8 +95,8 @@ postgres_prepare() {
 	mkdir -m 700 "$DIR/postgres"
 	password=$(mktemp "$DIR/password-XXXXXX") && cat "$DIR/secret/admin.password" >"$password" || return 1
 	[[ $(id -u) == 0 ]] && chown postgres: "$DIR/postgres" "$password"
-	postgres_identity
-	"${AS_POSTGRES[@]}" "$bindir/initdb" -D "$DIR/postgres" -U admin --pwfile="$password" --no-sync \
+	become postgres ls "$DIR/postgres"
+	"${AS_USER[@]}" "$bindir/initdb" -D "$DIR/postgres" -U admin --pwfile="$password" --no-sync \
 		--auth-local=reject --auth-host=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 \
 		</dev/null >>"$DIR/log/postgres.log" 2>&1 7<&- || status=1
 	rm -f "$password"
@@ -128,7 +111,7 @@ postgres_start() {
 	local bindir
 	is_running postgres && return 0
 	bindir=$(postgres_bindir) || fail 'PostgreSQL is not installed'
-	postgres_identity
+	become postgres ls "$DIR/postgres"
 	cat >"$DIR/postgres/bellhop.conf" <<-END
 		listen_addresses = '127.0.0.1'
 		port = $POSTGRES_PORT
@@ -138,7 +121,7 @@ postgres_start() {
 		log_min_error_statement = panic
 		log_parameter_max_length_on_error = 0
 	END
-	start_process postgres "${AS_POSTGRES[@]}" "$bindir/postgres" -D "$DIR/postgres"
+	start_process postgres "${AS_USER[@]}" "$bindir/postgres" -D "$DIR/postgres"
 }
 
 # Runs psql as the database's administrator; the password is not for the command line.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
 #
-# Part of contrib/demo: the certificate, and nginx or lighttpd in front, made from the same files
-# that an operator includes.
+# Part of contrib/demo: the certificate, and nginx, lighttpd or Apache in front, made from the same
+# files that an operator includes.
 
 # A certificate authority that signs one certificate and is then forgotten: its key is deleted,
 # so whoever trusts ca.pem trusts this demo and nothing else.
@@ -251,4 +251,111 @@ lighttpd_start() {
 	"$lighttpd" -tt -f "$DIR/web/lighttpd.conf" >>"$DIR/log/lighttpd.log" 2>&1 ||
 		fail "lighttpd refuses its configuration; see $DIR/log/lighttpd.log"
 	start_process nginx "$lighttpd" -D -f "$DIR/web/lighttpd.conf"
+}
+
+# What contrib/apache/bellhop.conf asks for, and what a site has.
+APACHE_MODULES=(
+	alias asis buffer headers proxy proxy_fcgi unique_id
+	authz_core deflate dir env filter http2 mime mpm_event reqtimeout ssl
+)
+
+apache_write_config() {
+	local name listen6='' address6=''
+	mkdir -p "$DIR/web/bellhop" "$DIR/web/tmp"
+	# Threads for a thousand listeners, and some for the page.
+	copy_config "$SOURCE_DIR/contrib/apache/bellhop.conf" |
+		sed -e "s|/etc/apache2/bellhop/|$DIR/web/bellhop/|" -e 's/\bmax=16\b/max=250/' >"$DIR/web/bellhop/bellhop.conf"
+	cp "$SOURCE_DIR/contrib/apache/stream_away.asis" "$DIR/web/bellhop/"
+	has_ipv6 && listen6="Listen [::1]:$HTTPS_PORT" address6="[::1]:$HTTPS_PORT"
+	{
+		echo '# Written by contrib/demo; Apache includes the files that an operator includes.'
+		for name in "${APACHE_MODULES[@]}"; do
+			echo "LoadModule ${name}_module /usr/lib/apache2/modules/mod_$name.so"
+		done
+	} >"$DIR/web/apache.conf"
+	cat >>"$DIR/web/apache.conf" <<-END
+		ServerName localhost
+		ServerTokens Prod
+		Listen 127.0.0.1:$HTTPS_PORT
+		$listen6
+		Listen 127.0.0.1:$PLAIN_PORT
+		PidFile $DIR/run/apache.pid
+		DefaultRuntimeDir $DIR/web/tmp
+		ErrorLog $DIR/log/apache.log
+		CustomLog $DIR/log/access.log "%h %l %u %t \"%r\" %>s %b"
+		StartServers 2
+		ServerLimit 4
+		ThreadLimit 300
+		ThreadsPerChild 300
+		MaxRequestWorkers 1200
+		MaxKeepAliveRequests 0
+		RequestReadTimeout header=20-40,MinRate=500 body=20,MinRate=500
+		SSLProtocol -all +TLSv1.2 +TLSv1.3
+		SSLSessionCache none
+		SSLCertificateFile $DIR/secret/tls.pem
+		TypesConfig /dev/null
+		AddType text/html .html
+		AddType text/css .css
+		AddType text/javascript .js
+		AddType application/json .json
+		AddType image/svg+xml .svg
+		AddCharset utf-8 .html .css .js
+
+		<Directory />
+			AllowOverride None
+			Require all denied
+		</Directory>
+		DocumentRoot $SOURCE_DIR/contrib/widget
+		<Directory $SOURCE_DIR/contrib/widget>
+			Require all granted
+			Header set Cache-Control no-store
+			Header set X-Content-Type-Options nosniff
+			Header set Cross-Origin-Resource-Policy same-origin
+			Header set Content-Security-Policy "default-src 'self'; frame-ancestors 'none'"
+		</Directory>
+		Alias /config.json $DIR/web/config.json
+		<Location /config.json>
+			Require all granted
+			Header set Cache-Control no-store
+			Header set X-Content-Type-Options nosniff
+			Header set Cross-Origin-Resource-Policy same-origin
+		</Location>
+
+		<VirtualHost 127.0.0.1:$HTTPS_PORT $address6>
+			SSLEngine on
+			Protocols h2 http/1.1
+			Include $DIR/web/bellhop/bellhop.conf
+			Include $DIR/web/bellhop/demo.conf
+		</VirtualHost>
+		<VirtualHost 127.0.0.1:$PLAIN_PORT>
+			Include $DIR/web/bellhop/bellhop.conf
+			Include $DIR/web/bellhop/demo.conf
+		</VirtualHost>
+	END
+	cat >"$DIR/web/bellhop/demo.conf" <<-END
+		# THE DEMO'S ALONE: EventSource cannot send a header, and two people share this page and
+		# its cookies. So the stream's address says who listens, and this server adds that person's
+		# token. Never do this on a site of yours: there the session cookie says who it is.
+		<Location "$BASE_PATH/v1/tickets/T-1/stream">
+			<If "%{QUERY_STRING} =~ /(?:^|&)as=agent(?:&|$)/">
+				RequestHeader set Authorization "Bearer $TOKEN_AGENT"
+			</If>
+			<If "%{QUERY_STRING} =~ /(?:^|&)as=requester(?:&|$)/">
+				RequestHeader set Authorization "Bearer $TOKEN_REQUESTER"
+			</If>
+		</Location>
+	END
+}
+
+# Apache does not serve as root; its pid is in nginx.pid and in apache.pid.
+apache_start() {
+	local apache
+	apache=$(PATH=$PATH:/usr/sbin:/sbin command -v apache2) || fail 'Apache is not installed'
+	# One that was killed left it behind, and the number may be another's by now.
+	rm -f "$DIR/run/apache.pid"
+	# shellcheck disable=SC2016 # for the shell of that user
+	become www-data sh -c ': >"$0" && rm "$0"' "$DIR/run/apache.try"
+	"${AS_USER[@]}" "$apache" -t -f "$DIR/web/apache.conf" >>"$DIR/log/apache.log" 2>&1 ||
+		fail "Apache refuses its configuration; see $DIR/log/apache.log"
+	start_process nginx "${AS_USER[@]}" "$apache" -D FOREGROUND -f "$DIR/web/apache.conf"
 }

@@ -40,10 +40,10 @@ def origin(site):
     return re.match(r"https://[^/]+", site.url)[0]
 
 
-@pytest.mark.parametrize("server", ["nginx", "lighttpd"])
+@pytest.mark.parametrize("server", ["stack", "lighttpd_stack", "apache_stack"])
 def test_the_demo_page(request, server, node_directory):
-    stack = request.getfixturevalue("stack" if server == "nginx" else "lighttpd_stack")
-    node(node_directory, "widget.mjs", origin(stack.site) + "/")
+    site = request.getfixturevalue(server).site
+    node(node_directory, "widget.mjs", origin(site) + "/")
 
 
 def test_the_page_of_the_readme(site, node_directory):

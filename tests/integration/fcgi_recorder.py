@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A FastCGI responder that keeps what a web server sends it: what nginx and lighttpd pass on."""
+"""A FastCGI responder that keeps what a web server sends it: what nginx, lighttpd and Apache pass on."""
 
 import contextlib
 import os
@@ -12,12 +12,16 @@ BEGIN_REQUEST, END_REQUEST, PARAMS, STDIN, STDOUT = 1, 3, 4, 5, 6
 
 
 class Request:
-    """One request: params as a list of pairs, in the order in which they came, and the body."""
+    """
+    One request: params as a list of pairs, in the order in which they came, the body, and whether the connection is
+    to be kept.
+    """
 
-    def __init__(self, number, params, body):
+    def __init__(self, number, params, body, is_kept):
         self.number = number
         self.params = params
         self.body = body
+        self.is_kept = is_kept
 
     def names(self):
         return [name for name, _ in self.params]
@@ -31,12 +35,13 @@ class Request:
 
 class Recorder:
     """
-    Listens on a unix socket. Each request is put into `requests`, and answered by answer(request,
-    write), which calls write(bytes) with pieces of the CGI answer.
+    Listens on a unix socket, and counts `connections`. Each request is put into `requests`, and answered by
+    answer(request, write), which calls write(bytes) with pieces of the CGI answer.
     """
 
     def __init__(self, path, answer=None):
         self.requests = queue.Queue()
+        self.connections = 0
         self.answer = answer or self.say_ok
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
@@ -65,6 +70,7 @@ class Recorder:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
+            self.connections += 1
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection):
@@ -92,17 +98,19 @@ def read_exactly(file, length):
 
 
 def read_request(file):
-    params, body, number = b"", b"", 0
+    params, body, number, is_kept = b"", b"", 0, False
     while True:
         _, kind, number, length, padding = struct.unpack("!BBHHBx", read_exactly(file, 8))
         content = read_exactly(file, length)
         read_exactly(file, padding)
-        if kind == PARAMS:
+        if kind == BEGIN_REQUEST:
+            is_kept = bool(content[2] & 1)
+        elif kind == PARAMS:
             params += content
         elif kind == STDIN:
             body += content
             if not content:
-                return Request(number, list(pairs(params)), body)
+                return Request(number, list(pairs(params)), body, is_kept)
 
 
 def pairs(data):

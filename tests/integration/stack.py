@@ -127,7 +127,7 @@ class Stack:
         return path.read_text(errors="replace") if path.exists() else ""
 
     def log_ends(self, lines=8):
-        names = ("demo", "api", "push", "push2", "archive", "nginx", "lighttpd", "redis", "postgres")
+        names = ("demo", "api", "push", "push2", "archive", "nginx", "lighttpd", "apache", "redis", "postgres")
         return "\n".join(f"--- {name}\n" + "\n".join(self.log(name).splitlines()[-lines:]) for name in names)
 
     # ---- stores

@@ -235,7 +235,7 @@ def test_a_directory_of_somebody_else_is_left_alone(make_directory):
     assert (directory / "settings").read_text() == "precious"
 
 
-@pytest.mark.parametrize("server", ["nginx", "lighttpd"])
+@pytest.mark.parametrize("server", ["nginx", "lighttpd", "apache"])
 def test_self_test(server, make_directory):
     directory = make_directory()
     done = Stack(directory, server=server).demo("--server", server, "--no-build", "--self-test")
@@ -282,7 +282,9 @@ def test_the_certificate_is_worth_nothing_elsewhere(stack):
 # ---- the page
 
 
-def test_the_page_is_served_with_its_settings(stack):
+@pytest.mark.parametrize("server", ["stack", "lighttpd_stack", "apache_stack"])
+def test_the_page_is_served_with_its_settings(request, server):
+    stack = request.getfixturevalue(server)
     origin = stack.env["BELLHOP_URL"].removesuffix("/chat")
     page = httpx.get(origin + "/", verify=stack.site.ca)
     assert page.status_code == 200 and "default-src 'self'" in page.headers["Content-Security-Policy"]
@@ -291,9 +293,9 @@ def test_the_page_is_served_with_its_settings(stack):
     assert config.headers["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
-@pytest.mark.parametrize("server", ["nginx", "lighttpd"])
+@pytest.mark.parametrize("server", ["stack", "lighttpd_stack", "apache_stack"])
 def test_the_streams_address_says_who_listens_on_the_demo_alone(request, server):
-    stack = request.getfixturevalue("stack" if server == "nginx" else "lighttpd_stack")
+    stack = request.getfixturevalue(server)
     url = stack.site.url + "/v1/tickets/{}/stream?as={}"
     options = {"verify": stack.site.ca, "timeout": DEADLINE, "trust_env": False}
     for who in ("agent", "requester"):
@@ -302,5 +304,5 @@ def test_the_streams_address_says_who_listens_on_the_demo_alone(request, server)
     for ticket, who in (("T-1", "nobody"), ("T-1", "agentx"), ("T-2", "agent")):
         assert httpx.get(url.format(ticket, who), **options).status_code == 401
     assert httpx.get(stack.site.url + "/v1/tickets/T-1/messages?as=agent", **options).status_code == 401
-    for file in [*SOURCE.glob("nginx/bellhop*"), SOURCE / "contrib" / "lighttpd" / "bellhop.conf"]:
+    for file in [*SOURCE.glob("nginx/bellhop*"), *SOURCE.glob("contrib/lighttpd/*"), *SOURCE.glob("contrib/apache/*")]:
         assert "arg_as" not in file.read_text() and "as=" not in file.read_text()

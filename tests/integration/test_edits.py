@@ -480,8 +480,9 @@ class TestWithoutRedis:
         assert [m["content"] for m in alice.page(ticket)["messages"]] == ["uno", "dos", None]
 
 
-def test_another_web_server_passes_them_on(lighttpd_stack, ticket):
-    alice = lighttpd_stack.site.api("alice")
+@pytest.mark.parametrize("server", ["lighttpd_stack", "apache_stack"])
+def test_another_web_server_passes_them_on(request, server, ticket):
+    alice = request.getfixturevalue(server).site.api("alice")
     alice.sent(ticket, "one")
     assert edit(alice, ticket, 1, "two", {"If-Match": '"1"'}).json()["rev"] == 2
     assert delete(alice, ticket, 1).json()["deleted_by"] == "alice"

@@ -550,7 +550,7 @@ class TestFaults:
             stream.wait(lambda s: len(s.named("gap")) == len(many) - 1, "the other gaps")
 
 
-@pytest.mark.parametrize("server", ["stack", "lighttpd_stack"])
+@pytest.mark.parametrize("server", ["stack", "lighttpd_stack", "apache_stack"])
 def test_the_longest_request_passes_the_web_server(request, server, ticket):
     """64 tickets with ids of 64 characters, and their cursor beside them: more than 5 KB."""
     alice = request.getfixturevalue(server).site.api("alice")
@@ -564,8 +564,9 @@ def test_the_longest_request_passes_the_web_server(request, server, ticket):
     assert tickets_of(alice.poll_many(names, cursor=events[0].id, wait=0)["events"]) == tickets_of(events[1:])
 
 
-def test_through_lighttpd(lighttpd_stack, ticket):
-    site, names = lighttpd_stack.site, [f"{ticket}-{i}" for i in range(5)]
+@pytest.mark.parametrize("server", ["lighttpd_stack", "apache_stack"])
+def test_through_another_web_server(request, server, ticket):
+    site, names = request.getfixturevalue(server).site, [f"{ticket}-{i}" for i in range(5)]
     alice = site.api("alice")
     with alice.stream_many(names, inbox=1) as stream:
         stream.hello()

@@ -113,6 +113,20 @@ def test_nginx_takes_the_block(stack, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def test_apache_takes_the_block(stack, tmp_path):
+    (block,) = blocks("apache")
+    shutil.copytree(SOURCE / "contrib" / "apache", tmp_path / "bellhop")
+    certificate = stack.dir / "secret" / "tls.pem"
+    block = re.sub(r"/etc/ssl/\S+", str(certificate), block).replace("/etc/apache2/bellhop", f"{tmp_path}/bellhop")
+    asked = re.search(r"a2enmod (.*)", (SOURCE / "contrib" / "apache" / "bellhop.conf").read_text())[1].split()
+    modules = ["mpm_event", "authz_core", "env", "ssl", "proxy", *asked]
+    loads = "\n".join(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in modules)
+    options = f"ServerName localhost\nDefaultRuntimeDir {tmp_path}\nErrorLog {tmp_path}/log\n"
+    (tmp_path / "apache.conf").write_text(loads + "\n" + options + block)
+    done = subprocess.run(["/usr/sbin/apache2", "-t", "-f", tmp_path / "apache.conf"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_every_file_that_is_named_is_there():
     for name in set(re.findall(r"`((?:contrib|nginx|sql|src)/[\w./-]*)", README)) - {"nginx/"}:
         assert (SOURCE / name).exists(), name

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-nginx and lighttpd with the files that an operator includes: what they pass on, what they hold back,
+nginx, lighttpd and Apache with the files that an operator includes: what they pass on, what they hold back,
 and that a stream comes through at once. A recorder stands in for the daemons, so that what it is
 given can be compared to the letter; the last tests go through the real ones.
 """
 
+import contextlib
 import itertools
 import json
 import re
@@ -14,7 +15,8 @@ import threading
 
 import httpx
 import pytest
-from client import DEADLINE, check_problem
+from client import DEADLINE, check_problem, wait_for
+from conftest import running_stack
 from stack import SOURCE, Stack
 from webserver import WebServer
 
@@ -48,7 +50,7 @@ SPOOFS = [
 ]
 
 
-@pytest.fixture(scope="module", params=["nginx", "lighttpd"])
+@pytest.fixture(scope="module", params=["nginx", "lighttpd", "apache"])
 def web(request, tmp_path_factory):
     with WebServer(request.param, tmp_path_factory.mktemp("web")) as server:
         yield server
@@ -57,6 +59,12 @@ def web(request, tmp_path_factory):
 @pytest.fixture(scope="module")
 def nginx(tmp_path_factory):
     with WebServer("nginx", tmp_path_factory.mktemp("nginx")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def apache(tmp_path_factory):
+    with WebServer("apache", tmp_path_factory.mktemp("apache")) as server:
         yield server
 
 
@@ -96,16 +104,18 @@ def test_the_params_file_names_what_the_source_reads():
     assert passed("bellhop_auth.conf") == identity
 
 
-def test_lighttpd_passes_what_we_read(tmp_path):
-    with WebServer("lighttpd", tmp_path) as server, server.api() as api:
+@pytest.mark.parametrize("name", ["lighttpd", "apache"])
+def test_the_others_pass_what_we_read(name, tmp_path):
+    with WebServer(name, tmp_path) as server, server.api() as api:
         headers = {name: f"value of {name}" for name in FROM_HEADERS}
         server.call("POST", "/chat/v1/x?y=%41", headers=headers, content=b"{}")
         request = api.requests.get(timeout=DEADLINE)
-        for header, name in FROM_HEADERS.items():
-            assert request[name] == f"value of {header}"
+        for header, parameter in FROM_HEADERS.items():
+            assert request[parameter] == f"value of {header}"
         assert request["REQUEST_URI"] == "/chat/v1/x?y=%41"
         assert request["REQUEST_METHOD"] == "POST" and request["CONTENT_LENGTH"] == "2"
         assert request["REMOTE_ADDR"] == "127.0.0.1"
+        assert name == "lighttpd" or len(request["REQUEST_ID"]) > 20
 
 
 @pytest.mark.parametrize("header, value", SPOOFS)
@@ -186,14 +196,16 @@ def test_a_closed_stream_is_noticed(web):
         assert noticed.wait(DEADLINE)
 
 
-def test_a_slow_sender_does_not_hold_a_worker(web):
-    head = "POST /chat/v1/tickets/T-1/messages HTTP/1.1\nHost: localhost\nContent-Length: 20\n"
-    with web.api() as api, web.raw(head, b"0123456789") as slow:
+@pytest.mark.parametrize("name", ["nginx", "lighttpd"])
+def test_a_slow_sender_does_not_hold_a_worker(name, tmp_path):
+    """Behind Apache it does: see below."""
+    head = "POST /chat/v1/tickets/T-1/messages HTTP/1.1\nHost: localhost\nContent-Length: 60000\n"
+    with WebServer(name, tmp_path) as web, web.api() as api, web.raw(head, b"x" * 50_000) as slow:
         assert web.call("GET", "/chat/v1/healthz").status_code == 200
         assert api.requests.get(timeout=DEADLINE)["REQUEST_METHOD"] == "GET"
-        assert api.requests.empty()
-        slow.sendall(b"0123456789")
-        assert api.requests.get(timeout=DEADLINE).body == b"01234567890123456789"
+        assert api.connections == 1
+        slow.sendall(b"y" * 10_000)
+        assert api.requests.get(timeout=DEADLINE).body == b"x" * 50_000 + b"y" * 10_000
 
 
 def test_a_slow_reader_does_not_hold_a_worker(web):
@@ -214,32 +226,89 @@ def test_a_body_over_our_limit_reaches_us(web):
         assert len(api.requests.get(timeout=DEADLINE).body) == 70_000
 
 
-# ---- what nginx says itself
+def test_a_connection_is_not_kept(web):
+    """It would hold a worker, which answers one request at a time."""
+    with web.api() as api, web.push() as push, httpx.Client(base_url=web.url, timeout=DEADLINE) as client:
+        for path in ("/chat/v1/healthz", "/chat/v1/healthz", "/chat/v1/poll"):
+            assert client.get(path).status_code == 200
+        requests = [daemon.requests.get(timeout=DEADLINE) for daemon in (api, api, push)]
+    assert not any(request.is_kept for request in requests)
 
 
-def check_nginx_problem(response, status, code):
+def test_a_daemon_that_is_back_is_asked_again(web):
+    """And soon: lighttpd looks once a second, the others at every request."""
+    for daemon, path in ((web.api, "/chat/v1/healthz"), (web.push, "/chat/v1/poll")):
+        daemon().close()
+        assert web.call(path=path).status_code == 503
+        with daemon():
+            wait_for(lambda path=path: web.call(path=path).status_code == 200, f"an answer to {path}", deadline=10)
+
+
+# ---- what a web server says itself
+
+
+@pytest.fixture(scope="module", params=["nginx", "apache"])
+def careful(request, tmp_path_factory):
+    """One that says in bellhop's form what it says itself; lighttpd cannot."""
+    with WebServer(request.param, tmp_path_factory.mktemp("careful")) as server:
+        yield server
+
+
+def check_own_problem(response, status, code):
     assert check_problem(response, status, code)["request_id"]
     assert response.headers["Cache-Control"] == "no-store"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert "<" not in response.text
 
 
-def test_nginx_without_a_daemon(nginx):
-    nginx.api().close()
-    response = nginx.call()
-    check_nginx_problem(response, 503, "unavailable")
+def test_without_a_daemon(careful):
+    careful.api().close()
+    response = careful.call()
+    check_own_problem(response, 503, "unavailable")
     assert int(response.headers["Retry-After"]) >= 1 and response.headers["Bellhop-Mode"] == "down"
-    nginx.push().close()
-    check_nginx_problem(nginx.call(path=STREAMS[2]), 503, "unavailable")
+    careful.push().close()
+    check_own_problem(careful.call(path=STREAMS[2]), 503, "unavailable")
 
 
-def test_nginx_tells_a_stream_without_a_daemon_to_come_back(nginx):
-    nginx.push().close()
-    response = nginx.call(path=STREAMS[0])
+def check_away(response):
     assert response.status_code == 200
     assert response.headers["Content-Type"].startswith("text/event-stream")
+    assert response.headers["Bellhop-Mode"] == "down" and response.headers["X-Request-Id"]
+    assert "no-store" in response.headers["Cache-Control"]
     bye = re.fullmatch(r"retry: (\d+)\nevent: bye\ndata: (.*)\n\n", response.text)
     assert json.loads(bye[2]) == {"code": "unavailable", "retry_ms": int(bye[1])}
+
+
+def test_a_stream_without_a_daemon_is_told_to_come_back(careful):
+    careful.push().close()
+    check_away(careful.call(path=STREAMS[0]))
+    check_away(careful.call(path=STREAMS[1]))
+
+
+def test_apache_keeps_threads_for_other_pages(apache):
+    """A process of 25 threads has 16 for streams and polls; the next listener is told to come back."""
+
+    def answer(_, write):
+        write(b"Status: 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n")
+        over.wait(DEADLINE)
+
+    over = threading.Event()
+    with apache.push(answer), apache.api(), contextlib.ExitStack() as streams:
+        for _ in range(16):
+            connection = streams.enter_context(apache.raw(f"GET {STREAMS[0]} HTTP/1.1\nHost: localhost\n"))
+            assert b"200 OK" in connection.recv(65536)
+        check_away(apache.call(path=STREAMS[0]))
+        check_own_problem(apache.call(path=STREAMS[2]), 503, "unavailable")
+        assert apache.call(path="/chat/v1/healthz").status_code == 200
+        over.set()
+
+
+def test_apache_refuses_a_huge_body(apache):
+    """It would keep it in memory, and more so one that does not say how large it is."""
+    with apache.api() as api:
+        check_own_problem(apache.call("POST", content=b"x" * 2_000_000), 413, "too_large")
+        check_own_problem(apache.call("POST", content=iter([b"x" * 10, b"y" * 10])), 400, "bad_request")
+        assert api.requests.empty()
 
 
 def test_nginx_lets_bellhop_refuse_a_huge_body_by_its_length(nginx):
@@ -249,7 +318,7 @@ def test_nginx_lets_bellhop_refuse_a_huge_body_by_its_length(nginx):
     assert (request["CONTENT_LENGTH"], request.body) == ("2000000", b"")
     assert request["REQUEST_METHOD"] == "POST" and request["REQUEST_URI"].endswith("/messages")
     nginx.api().close()
-    check_nginx_problem(nginx.call("POST", content=b"x" * 2_000_000), 503, "unavailable")
+    check_own_problem(nginx.call("POST", content=b"x" * 2_000_000), 503, "unavailable")
 
 
 def test_a_token_of_eight_kilobytes_fits(web):
@@ -266,17 +335,16 @@ def test_nginx_limits_an_address_but_not_this_machine(nginx):
         stranger = {"X-Test-Address": "192.0.2.7"}
         refused = (client.get("/chat/v1/healthz", headers=stranger) for _ in range(5000))
         response = next(response for response in refused if response.status_code != 200)
-    check_nginx_problem(response, 429, "rate_limited")
+    check_own_problem(response, 429, "rate_limited")
     assert int(response.headers["Retry-After"]) >= 1
 
 
 # ---- the whole way, through the real daemons
 
 
-@pytest.fixture(params=["nginx", "lighttpd"])
+@pytest.fixture(params=["stack", "lighttpd_stack", "apache_stack"], ids=["nginx", "lighttpd", "apache"])
 def whole(request):
-    name = "stack" if request.param == "nginx" else "lighttpd_stack"
-    return request.getfixturevalue(name)
+    return request.getfixturevalue(request.param)
 
 
 class Http2Context(ssl.SSLContext):
@@ -320,7 +388,55 @@ def test_a_huge_body_without_a_length_is_refused(stack):
     pieces = (b"x" * 65536 for _ in range(40))
     options = {"http1": False, "http2": True, "verify": tls_context(stack.site.ca, True), "timeout": DEADLINE}
     with httpx.Client(**options) as client:
-        check_nginx_problem(client.post(stack.site.url + "/v1/tickets/T-1/messages", content=pieces), 413, "too_large")
+        check_own_problem(client.post(stack.site.url + "/v1/tickets/T-1/messages", content=pieces), 413, "too_large")
+
+
+@pytest.mark.parametrize("http2", [False, True], ids=["http1", "http2"])
+def test_a_body_that_is_too_large_is_refused_in_one_piece(whole, http2):
+    """Between the limit of ours and the web server's: the answer arrives, however early it was given."""
+    context, token = tls_context(whole.site.ca, http2), whole.site.token("alice")
+    options = {"http1": not http2, "http2": http2, "verify": context, "timeout": DEADLINE, "trust_env": False}
+    with httpx.Client(headers={"Authorization": f"Bearer {token}"}, **options) as client:
+        for size in (70_000, 1_000_000):
+            answer = client.post(whole.site.url + "/v1/tickets/T-1/messages", json={"content": "x" * size})
+            check_problem(answer, 413, "too_large")
+
+
+def test_a_page_that_has_not_changed(whole, ticket):
+    alice = whole.site.api("alice")
+    alice.sent(ticket, "one")
+    answer = alice.get("/v1/tickets")
+    again = alice.call("GET", "/v1/tickets", headers={"If-None-Match": answer.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert "Vary" not in answer.headers, "the web server adds none"
+
+
+@pytest.fixture(scope="module")
+def impatient_apache(request):
+    """Few workers, which do not wait for long, and signs of life each second."""
+    env = {"BELLHOP_API_WORKERS": "2", "BELLHOP_IO_TIMEOUT_MS": "1000", "BELLHOP_HEARTBEAT_MS": "1000"}
+    yield from running_stack(request, server="apache", env=env)
+
+
+def test_apache_lets_slow_senders_hold_workers_for_a_while(impatient_apache, ticket):
+    """All of them, and no longer than BELLHOP_IO_TIMEOUT_MS."""
+    site = impatient_apache.site
+    plain = httpx.URL(site.plain_url)
+    head = f"POST {plain.path}/v1/tickets/{ticket}/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n"
+    head += f"Authorization: Bearer {site.token('alice')}\r\nContent-Type: application/json\r\n\r\n"
+    with contextlib.ExitStack() as slow:
+        for _ in range(8):
+            connection = socket.create_connection((plain.host, plain.port), timeout=DEADLINE)
+            slow.enter_context(connection).sendall(head.encode() + b" " * 50_000)
+        assert site.api("alice").sent(ticket, "in between")["seq"] == 1
+
+
+def test_apache_notices_by_the_signs_of_life_that_a_listener_has_left(impatient_apache, ticket):
+    site = impatient_apache.site
+    user = f"leaves-{ticket}"
+    with site.api(user).stream(ticket) as stream:
+        stream.hello()
+    wait_for(lambda: f"user={user} " in impatient_apache.log("push"), "the end of the stream")
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -335,7 +451,7 @@ def test_old_tls_is_refused(whole):
             context.wrap_socket(connection)
 
 
-@pytest.mark.parametrize("server", ["nginx", "lighttpd"])
+@pytest.mark.parametrize("server", ["nginx", "lighttpd", "apache"])
 def test_identity_by_parameter_cannot_be_spoofed(server, make_directory):
     """Even where bellhop trusts the web server's word, a client cannot put words into its mouth."""
     with Stack(make_directory(), server=server, env={"BELLHOP_TRUST_PARAMS": "yes"}) as stack:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-nginx and lighttpd of a test's own, with the files that an operator includes, and php-fpm for a site that
+nginx, lighttpd and Apache of a test's own, with the files that an operator includes, and php-fpm for a site that
 has logins.
 """
 
@@ -16,6 +16,13 @@ import httpx
 from client import DEADLINE, wait_for
 from fcgi_recorder import Recorder
 from stack import SOURCE
+
+
+# What bellhop.conf asks for, and what Debian's Apache has anyhow.
+APACHE_MODULES = [
+    "mpm_event", "authn_core", "authn_file", "authz_core", "authz_user", "auth_basic", "env", "setenvif", "mime", "dir",
+    "reqtimeout", "deflate", "filter", "proxy", "alias", "asis", "buffer", "headers", "proxy_fcgi", "unique_id",
+]  # fmt: skip
 
 
 def free_port():
@@ -45,11 +52,12 @@ class WebServer:
         self.php, self.site = php, site
         self.url = f"http://127.0.0.1:{self.port}"
         self.config = self.dir / f"{name}.conf"
-        write = self._write_nginx if name == "nginx" else self._write_lighttpd
+        write = {"nginx": self._write_nginx, "lighttpd": self._write_lighttpd, "apache": self._write_apache}[name]
         self.command = write()
 
     def _adapt(self, source, target):
         text = source.read_text().replace("/run/bellhop/", f"{self.sockets}/")
+        text = text.replace("/etc/apache2/bellhop/", f"{target.parent}/")
         if self.php:
             text = text.replace("#include ", "include ")
             text = text.replace("/run/php/php-fpm.sock", str(self.php.socket))
@@ -100,6 +108,43 @@ class WebServer:
             include "included/bellhop.conf"
         """)
         return [which("lighttpd"), "-D", "-f", str(self.config)]
+
+    def _write_apache(self):
+        for source in (SOURCE / "contrib" / "apache").iterdir():
+            self._adapt(source, self.dir / "included" / source.name)
+        modules = "\n".join(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in APACHE_MODULES)
+        self.config.write_text(f"""
+            {modules}
+            ServerName localhost
+            # One process of Debian's.
+            StartServers 1
+            ServerLimit 1
+            ThreadsPerChild 25
+            MaxRequestWorkers 25
+            Listen 127.0.0.1:{self.port}
+            PidFile {self.dir}/apache.pid
+            ErrorLog {self.dir}/apache.log
+            DefaultRuntimeDir {self.dir}
+            TypesConfig /dev/null
+            DocumentRoot {self.dir}
+            <Directory />
+                AllowOverride None
+                Require all denied
+            </Directory>
+            <VirtualHost 127.0.0.1:{self.port}>
+                Include {self.dir}/included/bellhop.conf
+                {self.site}
+            </VirtualHost>
+        """)
+        return [*self._as_nobody_special(), which("apache2"), "-D", "FOREGROUND", "-f", str(self.config)]
+
+    @staticmethod
+    def _as_nobody_special():
+        """Apache does not serve as root; what is closed to others in a test's directory, it may open."""
+        if not is_root():
+            return []
+        rights = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+        return ["setpriv", "--reuid=www-data", "--regid=www-data", "--init-groups", *rights]
 
     def __enter__(self):
         self.process = subprocess.Popen(self.command)
