@@ -160,6 +160,10 @@ static int find_route(struct call *call)
 		call->log.ticket = str_of(call->route.ticket);
 		return 0;
 	case ROUTE_BAD_METHOD:
+		if (cors_is_preflight(&call->gate->cors, q)) {
+			cors_preflight(&call->reply, call->route.allowed);
+			return -1;
+		}
 		problem.allowed = call->route.allowed;
 		reply_problem(&call->reply, &problem);
 		return -1;

@@ -42,6 +42,8 @@ int gate_load(const struct conf *conf, struct gate *gate_r, struct buf *error)
 		.trust_params = conf_bool(conf, CONF_TRUST_PARAMS),
 	};
 	limits_load(conf, &gate_r->limits);
+	gate_r->cors = (struct cors){.origins = str_of(conf_str(conf, CONF_CORS_ORIGINS)),
+				     .cookie_origins = gate_r->authn.origins};
 	message_digest_key(gate_r->authn.secret, gate_r->digest_key);
 	return 0;
 }

@@ -12,11 +12,13 @@
 #include "chat/message.h"
 #include "chat/seal.h"
 #include "web/authn.h"
+#include "web/cors.h"
 
 struct gate {
 	struct keyring *ring;
 	struct secret secret;
 	struct authn authn;
+	struct cors cors;
 	struct limits limits;
 	struct seal *seal; /* of texts; NULL: they are stored as they are */
 	unsigned char digest_key[MESSAGE_KEY_SIZE];

@@ -97,16 +97,19 @@ static void log_request(const struct call *call, int64_t began_us)
 		 LOG_INT("duration_us", clock_mono_us() - began_us));
 }
 
+static int write_cgi(struct worker *w, struct call *call)
+{
+	buf_reset(&w->cgi);
+	cors_put(&call->reply.head, &w->gate.cors, call->request.origin);
+	return reply_write_cgi(&call->reply, call->request.method == REQUEST_HEAD, &w->cgi);
+}
+
 static void write_answer(struct worker *w, struct call *call)
 {
-	bool head_only = call->request.method == REQUEST_HEAD;
-
 	call->reply.mode = mode_text(stores_mode(w->stores));
-	buf_reset(&w->cgi);
-	if (reply_write_cgi(&call->reply, head_only, &w->cgi) != 0) {
+	if (write_cgi(w, call) != 0) {
 		call_refuse(call, PROBLEM_INTERNAL, NULL);
-		buf_reset(&w->cgi);
-		(void)reply_write_cgi(&call->reply, head_only, &w->cgi);
+		(void)write_cgi(w, call);
 	}
 }
 

@@ -141,6 +141,15 @@ static const struct conf_item items[CONF_COUNT] = {
 			.type = CONF_TYPE_LIST,
 			.flags = WEB | CONF_BY_COMMAND | RELOADABLE,
 		},
+	[CONF_CORS_ORIGINS] =
+		{
+			.name = "BELLHOP_CORS_ORIGINS",
+			.fallback = "",
+			.section = "identity",
+			.help = "other origins whose pages may call here and read the answers (CORS)",
+			.type = CONF_TYPE_LIST,
+			.flags = WEB | CONF_BY_COMMAND | RELOADABLE,
+		},
 	[CONF_REDIS_URL] =
 		{
 			.name = "REDIS_URL",

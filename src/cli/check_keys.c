@@ -53,9 +53,8 @@ static bool is_local(struct str origin)
 	       str_starts(origin, STR("http://127.")) || str_starts(origin, STR("http://[::1]"));
 }
 
-static void check_origins(struct checks *checks, const struct conf *conf)
+static void check_origins(struct checks *checks, struct str list)
 {
-	struct str list = str_of(conf_str(conf, CONF_ALLOWED_ORIGINS));
 	struct str origin;
 
 	while (str_word(&list, &origin)) {
@@ -78,7 +77,8 @@ void check_keys(struct checks *checks, const struct conf *conf)
 {
 	check_ring(checks, conf);
 	check_secret(checks, conf);
-	check_origins(checks, conf);
+	check_origins(checks, str_of(conf_str(conf, CONF_ALLOWED_ORIGINS)));
+	check_origins(checks, str_of(conf_str(conf, CONF_CORS_ORIGINS)));
 	if (conf_bool(conf, CONF_TRUST_PARAMS) && conf_str(conf, CONF_SOCKET_PEERS)[0] == '\0')
 		checks_add(checks, CHECK_WARNING, "trust",
 			   "BELLHOP_TRUST_PARAMS without BELLHOP_SOCKET_PEERS: whoever can connect "

@@ -11,8 +11,10 @@ void answer_send(struct fcgi_conn *conn, const struct reply *reply, bool head_on
 {
 	struct buf text = BUF_INIT;
 	struct frame *frame = NULL;
+	struct reply whole = *reply;
 
-	if (reply_write_cgi(reply, head_only, &text) == 0)
+	whole.lines = fcgi_conn_lines(conn);
+	if (reply_write_cgi(&whole, head_only, &text) == 0)
 		frame = frame_raw(buf_str(&text));
 	if (frame != NULL && fcgi_conn_send(conn, frame, OUTQ_REPLAY) == 0)
 		fcgi_conn_finish(conn);

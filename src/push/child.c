@@ -49,6 +49,7 @@ struct child {
 	const struct child_opts *opts;
 	struct keyring *ring;
 	struct authn authn;
+	struct cors cors;
 	struct push push;
 	struct hub_observer observer; /* of all hubs */
 	struct openings *openings;
@@ -110,6 +111,8 @@ static void set_authn(struct child *child, struct keyring *ring)
 		.origins = str_of(conf_str(conf, CONF_ALLOWED_ORIGINS)),
 		.trust_params = conf_bool(conf, CONF_TRUST_PARAMS),
 	};
+	child->cors = (struct cors){.origins = str_of(conf_str(conf, CONF_CORS_ORIGINS)),
+				    .cookie_origins = child->authn.origins};
 }
 
 static void set_limits(struct child *child)
@@ -494,6 +497,7 @@ static int make_server(struct child *child)
 	const struct openings_opts openings_opts = {
 		.push = push,
 		.authn = &child->authn,
+		.cors = &child->cors,
 		.base_path = conf_str(conf_of(child), CONF_BASE_PATH),
 	};
 	struct listen_opts listen_opts = {

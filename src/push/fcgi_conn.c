@@ -53,6 +53,7 @@ struct fcgi_conn {
 	struct request request;
 	struct outq out;
 	struct buf control; /* records that are not STDOUT; sent between two of those */
+	char *lines;	    /* header lines of any answer; NULL: none */
 	bool is_blocked;    /* waiting for `writable` */
 	bool has_ended;	    /* END_REQUEST is in control */
 	int64_t moved_ms;   /* when bytes last went out, or the first of them was queued */
@@ -112,6 +113,7 @@ static void conn_free(struct fcgi_conn *conn)
 	request_deinit(&conn->request);
 	outq_deinit(&conn->out);
 	buf_deinit(&conn->control);
+	free(conn->lines);
 	free(conn);
 }
 
@@ -304,6 +306,18 @@ void fcgi_conn_finish(struct fcgi_conn *conn)
 	conn->state = CONN_FINISHING;
 	conn_set_timer(conn, conn->server->opts.io_timeout_ms);
 	turn_ask(conn->server->opts.turn, &conn->flush);
+}
+
+int fcgi_conn_set_lines(struct fcgi_conn *conn, struct str lines)
+{
+	free(conn->lines);
+	conn->lines = str_dup(lines);
+	return conn->lines != NULL ? 0 : -1;
+}
+
+const char *fcgi_conn_lines(const struct fcgi_conn *conn)
+{
+	return conn->lines;
 }
 
 void fcgi_conn_own(struct fcgi_conn *conn, const struct fcgi_owner_ops *ops, void *owner)

@@ -76,6 +76,13 @@ size_t fcgi_server_count(const struct fcgi_server *server);
 /* Takes over a connected non-blocking socket. -1 when out of memory, with fd closed. */
 int fcgi_conn_start(struct fcgi_server *server, int fd);
 
+/*
+ * Header lines, each with CRLF, that whatever is answered here has to have besides its own; copied. -1 when
+ * out of memory. NULL where none were set.
+ */
+int fcgi_conn_set_lines(struct fcgi_conn *conn, struct str lines);
+const char *fcgi_conn_lines(const struct fcgi_conn *conn);
+
 /* From now on this owner is told; NULL: nobody. */
 void fcgi_conn_own(struct fcgi_conn *conn, const struct fcgi_owner_ops *ops, void *owner);
 

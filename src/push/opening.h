@@ -9,6 +9,7 @@
 
 #include "push/fcgi_conn.h"
 #include "web/authn.h"
+#include "web/cors.h"
 
 struct openings;
 struct push;
@@ -16,6 +17,7 @@ struct push;
 struct openings_opts {
 	struct push *push;
 	const struct authn *authn; /* borrowed; its contents may change at a reload */
+	const struct cors *cors;   /* the same */
 	const char *base_path;
 };
 

@@ -29,8 +29,11 @@ static struct out_sse *sse_of(struct out *out)
 
 /* ---- building ---- */
 
-static void put_head(struct buf *text, const char *request_id, enum mode mode)
+static void put_head(struct buf *text, const struct fcgi_conn *conn, const char *request_id,
+		     enum mode mode)
 {
+	const char *lines = fcgi_conn_lines(conn);
+
 	buf_printf(text,
 		   "Status: 200 OK\r\n"
 		   "Content-Type: text/event-stream\r\n"
@@ -38,8 +41,8 @@ static void put_head(struct buf *text, const char *request_id, enum mode mode)
 		   "X-Accel-Buffering: no\r\n"
 		   "X-Content-Type-Options: nosniff\r\n"
 		   "X-Request-Id: %s\r\n"
-		   "Bellhop-Mode: %s\r\n\r\n",
-		   request_id, mode_text(mode));
+		   "Bellhop-Mode: %s\r\n%s\r\n",
+		   request_id, mode_text(mode), lines != NULL ? lines : "");
 }
 
 static void put_known(struct json_write *json, const char *key, struct str value)
@@ -154,7 +157,7 @@ static enum out_result sse_open(struct out *out, const struct out_hello *hello)
 	struct out_sse *sse = sse_of(out);
 	struct buf text = BUF_INIT;
 
-	put_head(&text, out->request_id, hello->mode);
+	put_head(&text, out->conn, out->request_id, hello->mode);
 	sse_retry(&text, (int)push_jitter_ms(sse->limits->retry_ms));
 	put_hello(&text, hello);
 	sse_beat_again(sse);
@@ -271,7 +274,7 @@ void out_sse_refuse(struct fcgi_conn *conn, const char *request_id, enum mode mo
 {
 	struct buf text = BUF_INIT;
 
-	put_head(&text, request_id, mode);
+	put_head(&text, conn, request_id, mode);
 	put_bye(&text, code, retry_ms);
 	if (send_text(conn, &text) != OUT_OK)
 		fcgi_conn_close(conn, FCGI_CONN_CLOSED);
@@ -283,7 +286,7 @@ void out_sse_head_only(struct fcgi_conn *conn, const char *request_id, enum mode
 {
 	struct buf text = BUF_INIT;
 
-	put_head(&text, request_id, mode);
+	put_head(&text, conn, request_id, mode);
 	if (send_text(conn, &text) != OUT_OK)
 		fcgi_conn_close(conn, FCGI_CONN_CLOSED);
 	else
