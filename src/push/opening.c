@@ -702,30 +702,6 @@ static bool is_full(const struct openings *openings)
 	return subscribers_count(push->subscribers) + openings->count > push->limits.connections;
 }
 
-/* What any answer needs for the page that it is for. 0, or -1 when out of memory. */
-static int set_lines(const struct openings *openings, struct fcgi_conn *conn, struct str origin)
-{
-	struct buf lines = BUF_INIT;
-	int status = -1;
-
-	cors_put(&lines, openings->opts.cors, origin);
-	if (buf_ok(&lines))
-		status = lines.len > 0 ? fcgi_conn_set_lines(conn, buf_str(&lines)) : 0;
-	buf_deinit(&lines);
-	return status;
-}
-
-static void answer_preflight(struct fcgi_conn *conn, const struct request *q, const char *mode,
-			     unsigned methods)
-{
-	struct reply reply;
-
-	reply_init(&reply, q->request_id, mode);
-	cors_preflight(&reply, methods);
-	answer_send(conn, &reply, false);
-	reply_deinit(&reply);
-}
-
 void openings_request(struct openings *openings, struct fcgi_conn *conn,
 		      const struct fcgi_conn_request *request)
 {
@@ -737,7 +713,7 @@ void openings_request(struct openings *openings, struct fcgi_conn *conn,
 	struct reply_problem refusal = find_route(openings, request, &match);
 	struct opening *opening;
 
-	if (set_lines(openings, conn, q->origin) != 0) {
+	if (answer_prepare(conn, openings->opts.cors, q->origin) != 0) {
 		fcgi_conn_close(conn, FCGI_CONN_CLOSED);
 		return;
 	}

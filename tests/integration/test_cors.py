@@ -13,7 +13,8 @@ ALLOW = "Access-Control-Allow-"
 
 @pytest.fixture(scope="module", params=["nginx", "lighttpd"])
 def open_stack(request):
-    yield from running_stack(request, server=request.param, env={"BELLHOP_CORS_ORIGINS": APP})
+    env = {"BELLHOP_CORS_ORIGINS": APP, "BELLHOP_LIMIT_CALLS": "1000/10"}
+    yield from running_stack(request, server=request.param, env=env)
 
 
 @pytest.fixture
@@ -94,6 +95,13 @@ class TestOn:
         assert call(open_site, "GET", "/v1/healthz", EVIL).headers["Vary"] == "Origin"
         assert shared(call(open_site, "GET", f"/v1/tickets/{ticket}/messages", EVIL, token)) == {}
         assert shared(call(open_site, "GET", f"/v1/tickets/{ticket}/poll", EVIL, token)) == {}
+
+    def test_limits_are_told_as_well(self, open_site, ticket):
+        token = open_site.token("anna")
+        for path in (f"/v1/tickets/{ticket}/messages", f"/v1/tickets/{ticket}/poll"):
+            answer = call(open_site, "GET", path, APP, token)
+            assert answer.headers["RateLimit"] and answer.headers["RateLimit-Policy"]
+            assert answer.headers[ALLOW + "Origin"] == APP
 
     def test_streams_can_be_read(self, open_site, ticket):
         api = open_site.api("anna")
