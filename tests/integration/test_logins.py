@@ -4,6 +4,8 @@ Existing logins (BELLHOP_TRUST_PARAMS): what the web server vouches for is an id
 the daemons' own sockets, where every parameter can be said, then with nginx that asks PHP's session who it is.
 """
 
+import base64
+import hashlib
 import os
 import re
 import shutil
@@ -360,6 +362,60 @@ def test_the_session_stays_as_it_is(trusting_stack, desk, php):
     (file,) = set((php.dir / "sessions").iterdir()) - before
     text = file.read_text()
     assert who(bob) == ("bob", "requester") and file.read_text() == text
+
+
+# ---- Apache and what it has authenticated
+
+
+@pytest.fixture(scope="module")
+def apache(trusting_stack, tmp_path_factory):
+    """With the passwords of alice, who is staff there, of bob, and of one whose name is no user id."""
+    directory = tmp_path_factory.mktemp("apache")
+    sha = base64.b64encode(hashlib.sha1(b"CHANGE_ME").digest()).decode()
+    (directory / "desk.users").write_text("".join(f"{name}:{{SHA}}{sha}\n" for name in ("alice", "bob", "c,d")))
+    site = f"Include {directory}/included/bellhop_auth.conf"
+    with WebServer("apache", directory, trusting_stack.dir / "run", site=site) as server:
+        yield server
+
+
+def with_password(stack, server, name, password="CHANGE_ME"):
+    api = Api(stack.site, None, url=server.url + "/chat")
+    api.session.auth = (name, password)
+    api.session.headers.update({"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"})
+    return api
+
+
+def test_whom_apache_knows_sends_and_listens(trusting_stack, apache, ticket):
+    alice, bob = (with_password(trusting_stack, apache, name) for name in ("alice", "bob"))
+    assert (who(alice), who(bob)) == (("alice", "agent"), ("bob", "requester"))
+    assert alice.sent(ticket, "from a password")["sender_id"] == "alice"
+    headers = {"Authorization": "Basic " + base64.b64encode(b"alice:CHANGE_ME").decode()}
+    with Stream(alice, f"/v1/tickets/{ticket}/stream", headers=headers) as stream:
+        stream.hello()
+        alice.sent(ticket, "and a stream")
+        assert stream.wait_messages(1)[0].data["content"] == "and a stream"
+    check_problem(bob.get(f"/v1/tickets/{ticket}/messages"), 403, "not_a_participant")
+    bob.session.headers["Origin"] = "https://evil.example"
+    check_problem(bob.send(ticket, "forged"), 403, "csrf")
+
+
+def test_whom_apache_does_not_know_is_nobody(trusting_stack, apache, ticket):
+    def refused(**options):
+        answer = httpx.get(f"{apache.url}/chat/v1/tickets/{ticket}/stream", timeout=DEADLINE, **options)
+        check_problem(answer, 401, "unauthenticated")
+        return answer
+
+    assert refused().headers["WWW-Authenticate"].startswith("Basic")
+    refused(auth=("bob", "wrong"))
+    refused(auth=("root", "CHANGE_ME"))
+    refused(auth=("c,d", "CHANGE_ME"))
+    for header in ("BELLHOP_USER", "Bellhop-User", "X-Bellhop-User", "Remote-User", "REMOTE_USER"):
+        refused(headers={header: "alice"})
+    refused(headers={"Authorization": "Bearer x"})
+    refused(headers={"Cookie": "bellhop=x"}, auth=("alice", "CHANGE_ME"))
+    assert httpx.get(apache.url + "/chat/v1/healthz").status_code == 200
+    token = trusting_stack.site.token("service", role="service")
+    assert who(Api(trusting_stack.site, token, url=apache.url + "/chat")) == ("service", "service")
 
 
 # ---- what README says about it

@@ -57,7 +57,7 @@ class WebServer:
 
     def _adapt(self, source, target):
         text = source.read_text().replace("/run/bellhop/", f"{self.sockets}/")
-        text = text.replace("/etc/apache2/bellhop/", f"{target.parent}/")
+        text = text.replace("/etc/apache2/bellhop/", f"{target.parent}/").replace("/etc/apache2/", f"{self.dir}/")
         if self.php:
             text = text.replace("#include ", "include ")
             text = text.replace("/run/php/php-fpm.sock", str(self.php.socket))
