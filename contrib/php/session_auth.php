@@ -1,9 +1,8 @@
 <?php
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Tells the web server who is logged in, out of your site's own PHP session: nginx asks it by
-// nginx/bellhop_auth.conf, lighttpd as an authorizer (contrib/lighttpd/bellhop.conf). Copy it to
-// /var/www/bellhop/; it is no page of your site, and nobody else need be able to call it.
+// Tells nginx who is logged in, out of your site's own PHP session; see nginx/bellhop_auth.conf. Copy it
+// to /var/www/bellhop/: it is no page of your site, and nobody else need be able to call it.
 //
 // What it reads, your login has put there:
 //
@@ -77,7 +76,6 @@ function bellhop_session(): array
 }
 
 header('Cache-Control: no-store');
-$is_authorizer = ($_SERVER['FCGI_ROLE'] ?? '') === 'AUTHORIZER';
 try {
     $person = bellhop_person(bellhop_session());
     $values = $person === null ? [] : bellhop_values($person);
@@ -92,6 +90,6 @@ if (!isset($values['USER'])) {
     exit;
 }
 foreach ($values as $name => $value) {
-    header($is_authorizer ? "Variable-BELLHOP_$name: $value" : 'X-Bellhop-' . ucfirst(strtolower($name)) . ": $value");
+    header('X-Bellhop-' . ucfirst(strtolower($name)) . ": $value");
 }
-http_response_code($is_authorizer ? 200 : 204);
+http_response_code(204);

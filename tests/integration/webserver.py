@@ -58,6 +58,7 @@ class WebServer:
     def _adapt(self, source, target):
         text = source.read_text().replace("/run/bellhop/", f"{self.sockets}/")
         text = text.replace("/etc/apache2/bellhop/", f"{target.parent}/").replace("/etc/apache2/", f"{self.dir}/")
+        text = text.replace("/etc/lighttpd/bellhop", f"{target.parent}/bellhop").replace("/etc/lighttpd/", f"{self.dir}/")
         if self.php:
             text = text.replace("#include ", "include ")
             text = text.replace("/run/php/php-fpm.sock", str(self.php.socket))
@@ -98,13 +99,15 @@ class WebServer:
         return [which("nginx"), "-c", str(self.config), "-e", f"{self.dir}/nginx.log"]
 
     def _write_lighttpd(self):
-        self._adapt(SOURCE / "contrib" / "lighttpd" / "bellhop.conf", self.dir / "included" / "bellhop.conf")
+        for source in (SOURCE / "contrib" / "lighttpd").iterdir():
+            self._adapt(source, self.dir / "included" / source.name)
         self.config.write_text(f"""
             server.document-root = "{self.dir}"
             server.bind = "127.0.0.1"
             server.port = {self.port}
             server.errorlog = "{self.dir}/lighttpd.log"
             server.upload-dirs = ( "{self.dir}" )
+            {self.site}
             include "included/bellhop.conf"
         """)
         return [which("lighttpd"), "-D", "-f", str(self.config)]
