@@ -71,6 +71,14 @@ def test_every_operation_has_a_name_of_its_own_and_says_what_it_is():
         assert operation["summary"] and operation["tags"] and "default" in operation["responses"], operation
 
 
+def test_every_call_that_is_counted_knows_the_refusal():
+    free = {"/v1/healthz", "/v1/readyz", "/v1/auth", "/v1/openapi.yaml", "/v1/stream", "/v1/tickets/{ticket}/stream"}
+    for path, item in contract.document()["paths"].items():
+        for method, operation in item.items():
+            if method in ("get", "post", "put", "patch", "delete"):
+                assert ("429" in operation["responses"]) == (path not in free), f"{method} {path}"
+
+
 def test_every_placeholder_is_declared():
     for path, item in contract.document()["paths"].items():
         declared = {contract.resolve(contract.document(), entry)["name"] for entry in item.get("parameters", ())}

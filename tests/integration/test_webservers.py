@@ -15,7 +15,7 @@ import threading
 
 import httpx
 import pytest
-from client import DEADLINE, check_problem, wait_for
+from client import DEADLINE, check_problem, until, wait_for
 from conftest import running_stack
 from stack import SOURCE, Stack
 from webserver import WebServer
@@ -337,6 +337,85 @@ def test_nginx_limits_an_address_but_not_this_machine(nginx):
         response = next(response for response in refused if response.status_code != 200)
     check_own_problem(response, 429, "rate_limited")
     assert int(response.headers["Retry-After"]) >= 1
+
+
+SHORT = [
+    ("client_header_timeout 15s", "client_header_timeout 1s"),
+    ("client_body_timeout         15s", "client_body_timeout 1s"),
+    ("server.max-read-idle = 15", "server.max-read-idle = 1"),
+]
+NARROW = [("bellhop_streams 1000", "bellhop_streams 3"), ("bellhop_open 200", "bellhop_open 3")]
+
+
+def ends(connection):
+    """Whether the web server ends the connection, whatever it says before."""
+    try:
+        while connection.recv(4096):
+            pass
+    except ConnectionResetError:
+        pass
+    return True
+
+
+@pytest.mark.parametrize("name", ["nginx", "lighttpd"])
+def test_a_body_that_stops_coming_is_dropped(name, tmp_path):
+    head = "POST /chat/v1/tickets/T-1/messages HTTP/1.1\nHost: localhost\nContent-Length: 20\n"
+    with WebServer(name, tmp_path, changes=SHORT) as server, server.api() as api:
+        with server.raw(head, b"0123456789") as slow:
+            assert ends(slow)
+            assert api.requests.empty()
+
+
+def test_nginx_drops_a_head_that_stops_coming(tmp_path):
+    with WebServer("nginx", tmp_path, changes=SHORT) as server:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE) as slow:
+            slow.sendall(b"GET /chat/v1/healthz HTTP/1.1\r\nHost: loc")
+            assert ends(slow)
+
+
+def slow_sender(server, address):
+    head = "POST /chat/v1/tickets/T-1/messages HTTP/1.1\nHost: localhost\nContent-Length: 20\n"
+    return server.raw(head + f"X-Test-Address: {address}\n", b"0123456789")
+
+
+def test_nginx_bounds_the_slow_senders_of_an_address(tmp_path):
+    """Their bodies are not whole, so bellhop does not know of them yet."""
+    with WebServer("nginx", tmp_path, changes=NARROW) as server, server.api(), contextlib.ExitStack() as senders:
+        for _ in range(3):
+            senders.enter_context(slow_sender(server, "192.0.2.8"))
+        response = until(
+            lambda: server.call(path="/chat/v1/healthz", headers={"X-Test-Address": "192.0.2.8"}),
+            lambda response: response.status_code != 200,
+            "a refusal",
+        )
+        check_nginx_problem(response, 429, "rate_limited")
+        assert server.call(path="/chat/v1/healthz", headers={"X-Test-Address": "192.0.2.9"}).status_code == 200
+        for _ in range(6):
+            senders.enter_context(slow_sender(server, "127.0.0.1"))
+        assert server.call(path="/chat/v1/healthz").status_code == 200
+
+
+def test_nginx_bounds_the_streams_of_an_address(tmp_path):
+    """EventSource is told to come back, a poll is refused."""
+    over = threading.Event()
+
+    def answer(_, write):
+        write(b"Status: 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n")
+        over.wait(DEADLINE)
+
+    with contextlib.ExitStack() as streams:
+        server = streams.enter_context(WebServer("nginx", tmp_path, changes=NARROW))
+        streams.enter_context(server.push(answer))
+        streams.callback(over.set)
+        for path in STREAMS[:3]:
+            stream = server.raw(f"GET {path} HTTP/1.1\nHost: localhost\nX-Test-Address: 192.0.2.7\n")
+            assert streams.enter_context(stream).recv(1)
+        stranger = {"X-Test-Address": "192.0.2.7"}
+        bye = server.call(path=STREAMS[0], headers=stranger)
+        assert bye.status_code == 200 and bye.headers["Content-Type"].startswith("text/event-stream")
+        frame = re.fullmatch(r"retry: (\d+)\nevent: bye\ndata: (.*)\n\n", bye.text)
+        assert json.loads(frame[2]) == {"code": "too_many_streams", "retry_ms": int(frame[1])}
+        check_nginx_problem(server.call(path=STREAMS[3], headers=stranger), 429, "rate_limited")
 
 
 # ---- the whole way, through the real daemons

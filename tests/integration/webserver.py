@@ -43,13 +43,13 @@ class WebServer:
     """
     A web server with the operator's files. Behind it are recorders in its own directory, or the daemons whose
     sockets are in `sockets`; with `php`, who is logged in there is so in the chat. `site` is text for the server's
-    configuration.
+    configuration, `changes` are pairs of what stands in the operator's files and what a test wants there.
     """
 
-    def __init__(self, name, directory, sockets=None, php=None, site=""):
+    def __init__(self, name, directory, sockets=None, php=None, site="", changes=()):
         self.name, self.dir, self.port = name, pathlib.Path(directory), free_port()
         self.sockets = pathlib.Path(sockets or directory)
-        self.php, self.site = php, site
+        self.php, self.site, self.changes = php, site, changes
         self.url = f"http://127.0.0.1:{self.port}"
         self.config = self.dir / f"{name}.conf"
         write = {"nginx": self._write_nginx, "lighttpd": self._write_lighttpd, "apache": self._write_apache}[name]
@@ -63,6 +63,8 @@ class WebServer:
             text = text.replace("#include ", "include ")
             text = text.replace("/run/php/php-fpm.sock", str(self.php.socket))
             text = text.replace("/var/www/bellhop/", f"{self.php.dir}/")
+        for there, wanted in self.changes:
+            text = text.replace(there, wanted)
         target.parent.mkdir(exist_ok=True)
         target.write_text(text)
 
