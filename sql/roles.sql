@@ -1,16 +1,29 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 --
--- The role that bellhop connects as, and the limits that it has on every connection. Run once by a
--- superuser, before the first migration, and again whenever you like:
+-- The two roles of bellhop, and the limits that one of them has on every connection. Run by a superuser,
+-- before the first migration, and again whenever you like:
 --     psql -v ON_ERROR_STOP=1 -f roles.sql
---     createdb --owner bellhop bellhop
--- It has no password here: set one with \password bellhop, or let it in by peer authentication.
+--     createdb --owner bellhop_owner bellhop
+-- bellhop_owner owns everything and changes the schema: `bellhop migrate` connects as it
+-- (DATABASE_OWNER_URL), and contrib/backup to restore. bellhop is all others (DATABASE_URL); grants.sql
+-- says what it may do. They have no passwords here: set them with \password NAME, or let them in by peer
+-- authentication.
+--
+-- Where one role has been both so far, give what it owns to the other one, in bellhop's database:
+--     psql -v ON_ERROR_STOP=1 -d bellhop -c 'REASSIGN OWNED BY bellhop TO bellhop_owner'
+-- then set DATABASE_OWNER_URL and run `bellhop migrate`.
 
 DO $$
+DECLARE
+	name text;
 BEGIN
-	CREATE ROLE bellhop LOGIN;
-EXCEPTION WHEN duplicate_object THEN
-	NULL;
+	FOREACH name IN ARRAY ARRAY['bellhop_owner', 'bellhop'] LOOP
+		BEGIN
+			EXECUTE format('CREATE ROLE %I LOGIN', name);
+		EXCEPTION WHEN duplicate_object THEN
+			NULL;
+		END;
+	END LOOP;
 END
 $$;
 

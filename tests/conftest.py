@@ -128,8 +128,8 @@ def make_directory():
 
 @pytest.fixture
 def database(stack):
-    """The URL of an empty database of the daemons' role."""
-    url = urllib.parse.urlsplit(stack.env["DATABASE_URL"])
+    """Settings that lead to an empty database."""
+    url = urllib.parse.urlsplit(stack.owner_url)
     name = f"t_{uuid.uuid4().hex}"
     admin = psycopg2.connect(
         host=url.hostname, port=url.port, user="admin", password=stack.admin_password, dbname="postgres"
@@ -137,7 +137,10 @@ def database(stack):
     admin.autocommit = True
     with admin.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {name} OWNER {url.username}")
-    yield url._replace(path=f"/{name}").geturl()
+    yield {
+        "DATABASE_OWNER_URL": url._replace(path=f"/{name}").geturl(),
+        "DATABASE_URL": urllib.parse.urlsplit(stack.env["DATABASE_URL"])._replace(path=f"/{name}").geturl(),
+    }
     with admin.cursor() as cursor:
         cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
     admin.close()

@@ -14,13 +14,18 @@ make_secret() {
 make_secrets() {
 	chmod 700 "$DIR/secret"
 	local name
-	for name in redis{,-admin,-backup}.password postgres.password admin.password jwt.key digest.key; do
+	for name in redis{,-admin,-backup}.password postgres{,-owner}.password admin.password jwt.key digest.key; do
 		make_secret "$name"
 	done
 	# shellcheck disable=SC2034 # these are read in bellhop.sh
 	REDIS_URL=$(redis_url bellhop) REDIS_ADMIN_URL=$(redis_url bellhop-admin)
 	# shellcheck disable=SC2034
-	DATABASE_URL="postgresql://bellhop:$(<"$DIR/secret/postgres.password")@127.0.0.1:$POSTGRES_PORT/bellhop"
+	DATABASE_URL=$(database_url bellhop postgres) DATABASE_OWNER_URL=$(database_url bellhop_owner postgres-owner)
+}
+
+# database_url ROLE SECRET
+database_url() {
+	echo "postgresql://$1:$(<"$DIR/secret/$2.password")@127.0.0.1:$POSTGRES_PORT/bellhop"
 }
 
 # Prints the file with the password of a user of contrib/redis.
@@ -134,14 +139,21 @@ postgres_answers() {
 	is_running postgres && postgres_admin -d postgres -c '' >/dev/null 2>&1
 }
 
-# The daemons' role owns the database and is nothing beyond it.
+# One role owns the database and is nothing beyond it; what the daemons' role may do, bellhop migrate says.
 postgres_wait() {
+	local owner
 	wait_until 30 postgres_answers || fail "PostgreSQL did not start; see $DIR/log/postgres.log"
-	[[ $(postgres_admin -d postgres -At -c "SELECT 1 FROM pg_database WHERE datname = 'bellhop'") == 1 ]] && return 0
+	owner=$(postgres_admin -d postgres -At -c "SELECT datdba::regrole FROM pg_database WHERE datname = 'bellhop'")
+	[[ $owner == bellhop_owner ]] && return 0
 	if ! {
 		cat "$SOURCE_DIR/sql/roles.sql"
 		echo "ALTER ROLE bellhop PASSWORD '$(<"$DIR/secret/postgres.password")';"
-		echo 'CREATE DATABASE bellhop OWNER bellhop;'
+		echo "ALTER ROLE bellhop_owner PASSWORD '$(<"$DIR/secret/postgres-owner.password")';"
+		if [[ -z $owner ]]; then
+			echo 'CREATE DATABASE bellhop OWNER bellhop_owner;'
+		else # from when there was one role
+			printf '%s\n' '\connect bellhop' "REASSIGN OWNED BY $owner TO bellhop_owner;"
+		fi
 	} | postgres_admin -d postgres >>"$DIR/log/postgres.log" 2>&1; then
 		fail "could not create the database; see $DIR/log/postgres.log"
 	fi

@@ -217,6 +217,15 @@ static const struct conf_item items[CONF_COUNT] = {
 			.type = CONF_TYPE_TEXT,
 			.flags = EVERYBODY | SECRET,
 		},
+	[CONF_DATABASE_OWNER_URL] =
+		{
+			.name = "DATABASE_OWNER_URL",
+			.fallback = "",
+			.section = "stores",
+			.help = "PostgreSQL as the owner of the schema, to change it; else DATABASE_URL",
+			.type = CONF_TYPE_TEXT,
+			.flags = CONF_BY_COMMAND | SECRET,
+		},
 	[CONF_PG_TIMEOUT_MS] =
 		{
 			.name = "BELLHOP_PG_TIMEOUT_MS",

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * bellhop migrate: brings the database's schema up to date, one transaction a migration. Two of
- * these may run at once: who comes second finds the work done.
+ * these may run at once: who comes second finds the work done. Where a role of its own owns the schema
+ * (DATABASE_OWNER_URL), what the daemons' role may do in it is set each time, too.
  */
 #include "config.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/conf.h"
@@ -146,17 +148,92 @@ static int migrate(struct migrating *m)
 	return status;
 }
 
+/* Asks for the daemons' role, as which anybody but the owner connects. */
+static int find_runtime(struct migrating *m, const struct conf *conf, struct migrate_place *place_r)
+{
+	struct pg_opts opts = pg_opts_of_conf(conf, "bellhop");
+	struct pg_conn *pg;
+	enum err err;
+	int status = COMMAND_OK;
+
+	opts.is_unchecked = true;
+	pg = pg_conn_new(&opts);
+	if (pg == NULL)
+		return command_fail(m->in, "out of memory");
+	err = migrate_find_place(pg, clock_mono_ms() + LIST_TIMEOUT_MS, place_r);
+	if (err != ERR_NONE)
+		status = command_fail(m->in, "could not connect by DATABASE_URL: %s: %s",
+				      err_text(err), pg_conn_error(pg));
+	pg_conn_free(pg);
+	return status;
+}
+
+static int run_grants(struct migrating *m, const struct conf *conf, const char *role)
+{
+	struct buf text;
+	enum err err;
+	int status = COMMAND_OK;
+
+	buf_init(&text);
+	if (migrations_read(conf_str(conf, CONF_SQL_DIR), "grants.sql", &text, &m->error) != 0) {
+		status = complain(m);
+	} else {
+		err = migrate_grant(m->pg, role, buf_str(&text), clock_mono_ms() + LIST_TIMEOUT_MS);
+		if (err != ERR_NONE)
+			status = fail(m, "set what the daemons' role may do", err);
+	}
+	buf_deinit(&text);
+	return status;
+}
+
+/* The owner's connection and the daemons' must lead to one database, by two roles. */
+static int grant(struct migrating *m, const struct conf *conf)
+{
+	struct migrate_place owner = {0}, runtime = {0};
+	enum err err = migrate_find_place(m->pg, clock_mono_ms() + LIST_TIMEOUT_MS, &owner);
+	int status;
+
+	if (err != ERR_NONE)
+		return fail(m, "ask PostgreSQL who we are", err);
+	status = find_runtime(m, conf, &runtime);
+	if (status != COMMAND_OK)
+		return status;
+	if (owner.system != runtime.system || strcmp(owner.database, runtime.database) != 0)
+		return command_fail(m->in, "DATABASE_OWNER_URL and DATABASE_URL lead to different "
+					   "databases");
+	if (strcmp(owner.role, runtime.role) == 0) {
+		command_note(m->in, "DATABASE_OWNER_URL and DATABASE_URL name the same role, %s",
+			     owner.role);
+		return COMMAND_OK;
+	}
+	if (m->dry) {
+		printf("would set what %s may do\n", runtime.role);
+		return COMMAND_OK;
+	}
+	status = run_grants(m, conf, runtime.role);
+	if (status == COMMAND_OK)
+		printf("set what %s may do\n", runtime.role);
+	return status;
+}
+
 static int open_and_migrate(struct migrating *m, const struct conf *conf)
 {
 	struct pg_opts opts = pg_opts_of_conf(conf, "bellhop");
+	bool has_owner = conf_is_set(conf, CONF_DATABASE_OWNER_URL);
+	int status;
 
 	opts.is_unchecked = true;
+	if (has_owner)
+		opts.url = conf_str(conf, CONF_DATABASE_OWNER_URL);
 	if (migrations_load(conf_str(conf, CONF_SQL_DIR), &m->files, &m->error) != 0)
 		return complain(m);
 	m->pg = pg_conn_new(&opts);
 	if (m->pg == NULL)
 		return command_fail(m->in, "out of memory");
-	return migrate(m);
+	status = migrate(m);
+	if (status == COMMAND_OK && has_owner)
+		status = grant(m, conf);
+	return status;
 }
 
 static int run(struct invocation *in)

@@ -88,28 +88,39 @@ static int read_file(const char *path, struct buf *text, struct buf *error)
 	return error->len == before && buf_ok(error) ? 0 : -1;
 }
 
+int migrations_read(const char *directory, const char *name, struct buf *text, struct buf *error)
+{
+	struct buf path;
+	int result = -1;
+
+	buf_init(&path);
+	buf_printf(&path, "%s/%s", directory, name);
+	if (buf_cstr(&path) == NULL)
+		buf_puts(error, "out of memory\n");
+	else
+		result = read_file(buf_cstr(&path), text, error);
+	buf_deinit(&path);
+	return result;
+}
+
 static int load_file(const char *directory, const char *file, struct migrations *list,
 		     struct buf *error)
 {
 	struct migration *item;
 	struct str name;
-	struct buf path;
 	int version;
-	int result = -1;
 
 	if (!parse_name(file, &version, &name))
 		return 0;
-	buf_init(&path);
-	buf_printf(&path, "%s/%s", directory, file);
 	item = append(list, version, name);
-	if (item == NULL || buf_cstr(&path) == NULL) {
+	if (item == NULL) {
 		buf_puts(error, "out of memory\n");
-	} else if (read_file(buf_cstr(&path), &item->text, error) == 0) {
-		migrate_checksum(buf_str(&item->text), item->checksum);
-		result = 0;
+		return -1;
 	}
-	buf_deinit(&path);
-	return result;
+	if (migrations_read(directory, file, &item->text, error) != 0)
+		return -1;
+	migrate_checksum(buf_str(&item->text), item->checksum);
+	return 0;
 }
 
 static int by_version(const void *a, const void *b)

@@ -38,6 +38,9 @@ int migrations_load(const char *directory, struct migrations *list_r, struct buf
 int migrations_compare(const struct migrations *files, const struct migrate_applied *applied,
 		       size_t n, struct buf *error);
 
+/* The whole of a file of that directory. 0, or -1 with a line of reason appended to *error. */
+int migrations_read(const char *directory, const char *name, struct buf *text, struct buf *error);
+
 void migrations_deinit(struct migrations *list);
 
 #endif

@@ -25,6 +25,12 @@ static const struct pg_query query_list = {
 	.sql = "SELECT version, name, checksum FROM bellhop.migration ORDER BY version",
 };
 
+static const struct pg_query query_place = {
+	.name = "migration_place",
+	.sql = "SELECT current_user::text, current_database()::text, system_identifier"
+	       "  FROM pg_control_system()",
+};
+
 /* Runs a query without parameters. */
 static enum err ask(struct pg_conn *c, const struct pg_query *query, int64_t deadline_ms,
 		    PGresult **result_r)
@@ -148,5 +154,41 @@ enum err migrate_adopt(struct pg_conn *c, int64_t version, struct str sql, int64
 	buf_init(&script);
 	buf_puts(&script, MIGRATE_BEGIN);
 	put_adoption(&script, version, sql);
+	return run_script(c, &script, deadline_ms);
+}
+
+enum err migrate_find_place(struct pg_conn *c, int64_t deadline_ms, struct migrate_place *place_r)
+{
+	PGresult *result;
+	struct pg_row r;
+	enum err err = ask(c, &query_place, deadline_ms, &result);
+
+	if (err != ERR_NONE)
+		return err;
+	r = pg_row_of(result, 0);
+	copy_text(place_r->role, sizeof(place_r->role), pg_row_str(&r));
+	copy_text(place_r->database, sizeof(place_r->database), pg_row_str(&r));
+	place_r->system = pg_row_int(&r);
+	PQclear(result);
+	return r.failed ? ERR_PROTOCOL : ERR_NONE;
+}
+
+enum err migrate_grant(struct pg_conn *c, const char *role, struct str sql, int64_t deadline_ms)
+{
+	struct buf script;
+
+	if (sql.n > 0 && memchr(sql.p, '\0', sql.n) != NULL)
+		return ERR_INVALID;
+	buf_init(&script);
+	buf_puts(&script, MIGRATE_BEGIN "SET LOCAL standard_conforming_strings = on;\n"
+					"SET LOCAL bellhop.runtime_role = '");
+	for (; *role != '\0'; role++) {
+		if (*role == '\'')
+			buf_putc(&script, '\'');
+		buf_putc(&script, *role);
+	}
+	buf_puts(&script, "';\n");
+	buf_put_str(&script, sql);
+	buf_puts(&script, "\n;\nCOMMIT;\n");
 	return run_script(c, &script, deadline_ms);
 }

@@ -39,4 +39,19 @@ enum err migrate_apply(struct pg_conn *c, int64_t version, struct str sql, int64
 /* Takes note of the checksum of a version that psql applied. */
 enum err migrate_adopt(struct pg_conn *c, int64_t version, struct str sql, int64_t deadline_ms);
 
+/* Who a connection is, and where. */
+struct migrate_place {
+	char role[64];
+	char database[64];
+	int64_t system; /* of the server: its system_identifier */
+};
+
+enum err migrate_find_place(struct pg_conn *c, int64_t deadline_ms, struct migrate_place *place_r);
+
+/*
+ * Runs sql/grants.sql, whose bytes `sql` are, in one transaction under the same lock: `role` may do from
+ * then on what it says there. Outcomes as of migrate_apply().
+ */
+enum err migrate_grant(struct pg_conn *c, const char *role, struct str sql, int64_t deadline_ms);
+
 #endif

@@ -9,6 +9,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import urllib.parse
 
 import psycopg2
 import redis
@@ -137,10 +138,15 @@ class Stack:
         """Of the user `admin`, who may do everything in either store."""
         return (self.dir / "secret" / "admin.password").read_text().strip()
 
+    def redis_url(self, user, password=None):
+        """Redis as a user of contrib/redis, or another one."""
+        if password is None:
+            password = (self.dir / "secret" / f"redis{user.removeprefix('bellhop')}.password").read_text().strip()
+        return f"redis://{user}:{password}@{self.env['REDIS_URL'].rpartition('@')[2]}"
+
     def redis(self, **options):
         """As somebody who may do everything, unlike the daemons."""
-        at = self.env["REDIS_URL"].rpartition("@")[2]
-        return redis.Redis.from_url(f"redis://admin:{self.admin_password}@{at}", **options)
+        return redis.Redis.from_url(self.redis_url("admin", self.admin_password), **options)
 
     def redis_user(self, name, like="bellhop", prefix="bellhop:", rules=()):
         """Makes a user by the line of `like` in contrib/redis, for another prefix, and more rules; its URL."""
@@ -148,11 +154,18 @@ class Stack:
         given = next(line.split()[2:] for line in lines if line.split()[1] == like)
         given = [rule.replace("CHANGE_ME", name).replace("bellhop:", prefix) for rule in given]
         self.redis().execute_command("ACL", "SETUSER", name, "reset", *given, *rules)
-        return f"redis://{name}:{name}@{self.env['REDIS_URL'].rpartition('@')[2]}"
+        return self.redis_url(name, name)
 
-    def sql(self, statement, *arguments):
-        """Runs one statement as the daemons' role; returns its rows, if it has any."""
-        connection = psycopg2.connect(self.env["DATABASE_URL"])
+    @property
+    def owner_url(self):
+        """The database, as the role that owns it."""
+        url = urllib.parse.urlsplit(self.env["DATABASE_URL"])
+        password = (self.dir / "secret" / "postgres-owner.password").read_text().strip()
+        return url._replace(netloc=f"bellhop_owner:{password}@{url.hostname}:{url.port}").geturl()
+
+    def sql(self, statement, *arguments, url=None):
+        """Runs one statement as the owner, or as `url` says; returns its rows, if it has any."""
+        connection = psycopg2.connect(url or self.owner_url)
         try:
             connection.autocommit = True
             with connection.cursor() as cursor:

@@ -39,9 +39,9 @@ def saved(drilled, tmp_path):
     return stack, ticket, alice.history(ticket), directory
 
 
-def backup(stack, *arguments):
-    # Where the settings are is all that it is told.
-    env = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
+def backup(stack, *arguments, **env):
+    # Where the settings are is all that it is told, as a rule.
+    env |= {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
     return subprocess.run(
         [SOURCE / "contrib" / "backup", "-c", stack.config, *arguments],
         env=env,
@@ -106,8 +106,10 @@ def test_restored_twice(saved):
     stack, ticket, history, directory = saved
     stop_daemons(stack)
     assert backup(stack, "restore", directory, "--yes").returncode == 0
+    assert stack.bellhop("migrate").returncode == 0
     first = epoch(stack)
     assert backup(stack, "restore", directory, "--yes").returncode == 0
+    assert stack.bellhop("migrate").returncode == 0
     assert epoch(stack) > first
     stack.start()
     assert without_epoch(stack.site.api("alice").history(ticket)) == without_epoch(history)
@@ -141,7 +143,8 @@ def test_what_is_saved(saved):
 def test_with_redis(saved, tmp_path):
     stack, *_ = saved
     other = tmp_path / "other"
-    assert backup(stack, "save", other).returncode == 0
+    url = stack.redis_url("bellhop-backup")
+    assert backup(stack, "save", other, REDIS_BACKUP_URL=url).returncode == 0
     assert (other / "redis.rdb").read_bytes().startswith(b"REDIS")
     assert backup(stack, "verify", other).returncode == 0
 

@@ -238,7 +238,7 @@ class Copy:
     def __init__(self, stack, database):
         self.stack = stack
         self.settings = {
-            "DATABASE_URL": database,
+            **database,
             "REDIS_URL": stack.redis_user("copy", prefix="copy:"),
             "BELLHOP_REDIS_PREFIX": "copy:",
         }

@@ -281,7 +281,7 @@ def test_a_long_ticket_costs_no_more_than_a_short_one(stack, ticket, user, where
     explain = "EXPLAIN (ANALYZE, BUFFERS, FORMAT json) SELECT * FROM bellhop.activity_now WHERE "
 
     def blocks():
-        ((plan,),) = stack.sql(explain + where, *arguments)
+        ((plan,),) = stack.sql(explain + where, *arguments, url=stack.env["DATABASE_URL"])
         return plan[0]["Plan"]["Shared Hit Blocks"] + plan[0]["Plan"]["Shared Read Blocks"]
 
     short = blocks()

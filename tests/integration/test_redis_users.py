@@ -180,11 +180,9 @@ def test_the_daemons_are_the_users_of_the_file(walked):
 
 
 def save(stack, directory, user):
-    at = stack.env["REDIS_URL"].rpartition("@")[2]
-    password = (stack.dir / "secret" / f"redis{user.removeprefix('bellhop')}.password").read_text().strip()
     return subprocess.run(
         [SOURCE / "contrib" / "backup", "-c", stack.config, "save", directory],
-        env={**os.environ, "REDIS_BACKUP_URL": f"redis://{user}:{password}@{at}"},
+        env={**os.environ, "REDIS_BACKUP_URL": stack.redis_url(user)},
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
 
