@@ -20,7 +20,7 @@ setup_set() {
 	build)
 		echo gcc=cc libc6-dev make=make autoconf=autoconf automake=automake pkgconf=pkg-config \
 			libhiredis-dev libpq-dev libyajl-dev libsodium-dev libevent-dev \
-			uthash-dev libcurl4-openssl-dev
+			uthash-dev libcurl4-openssl-dev libssl-dev
 		;;
 	run)
 		echo redis-server=redis-server redis-tools=redis-cli postgresql \
@@ -43,7 +43,7 @@ setup_set() {
 			python3 python3-pytest python3-pytest-timeout python3-pytest-xdist \
 			python3-requests python3-httpx python3-h2 python3-redis python3-psycopg2 \
 			python3-jwt python3-cryptography python3-hypothesis python3-jsonschema \
-			python3-yaml python3-seccomp procps systemd=systemd-analyze nodejs=node npm=npm chromium git=git
+			python3-yaml python3-seccomp procps stunnel4 systemd=systemd-analyze nodejs=node npm=npm chromium git=git
 		;;
 	*)
 		echo "setup: no package set is called '$1'" >&2

@@ -6,15 +6,20 @@
 #include "api/worker.h"
 #include "base/log.h"
 #include "store/redis_keys.h"
+#include "store/redis_wire.h"
 
 static int check(const struct conf *conf, struct buf *error)
 {
+	struct redis_target target = {0};
 	struct gate gate;
 
 	if (!redis_keys_prefix_is_valid(conf_str(conf, CONF_REDIS_PREFIX))) {
 		buf_puts(error, "BELLHOP_REDIS_PREFIX is not a prefix of keys\n");
 		return -1;
 	}
+	if (redis_target_of_conf(conf, CONF_REDIS_URL, &target, error) != 0)
+		return -1;
+	redis_target_deinit(&target);
 	if (gate_load(conf, &gate, error) != 0)
 		return -1;
 	gate_deinit(&gate);

@@ -32,8 +32,7 @@ struct stores *stores_new(const struct conf *conf, struct mode_board *board, str
 	struct redis_target target = {0};
 	struct stores *s;
 
-	if (redis_target_parse(conf_str(conf, CONF_REDIS_URL), conf_str(conf, CONF_REDIS_PASSWORD),
-			       &target, error) != 0)
+	if (redis_target_of_conf(conf, CONF_REDIS_URL, &target, error) != 0)
 		return NULL;
 	s = calloc(1, sizeof(*s));
 	if (s == NULL)

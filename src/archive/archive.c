@@ -68,8 +68,7 @@ static struct redis_conn *new_redis(const struct conf *conf, enum conf_key url, 
 	struct redis_target target = {0};
 	struct redis_conn *conn;
 
-	if (redis_target_parse(conf_str(conf, url), conf_str(conf, CONF_REDIS_PASSWORD), &target,
-			       error) != 0)
+	if (redis_target_of_conf(conf, url, &target, error) != 0)
 		return NULL;
 	conn = redis_conn_new(&target, "bellhop-archive",
 			      conf_int(conf, CONF_REDIS_CONNECT_TIMEOUT) * 1000);

@@ -155,7 +155,7 @@ static const struct conf_item items[CONF_COUNT] = {
 			.name = "REDIS_URL",
 			.fallback = "redis://127.0.0.1:6379/0",
 			.section = "stores",
-			.help = "Redis: redis://[user:password@]host:port/db or unix:///path?db=N",
+			.help = "Redis: redis[s]://[user:password@]host:port/db or unix:///path?db=N",
 			.type = CONF_TYPE_TEXT,
 			.flags = EVERYBODY | SECRET,
 		},
@@ -187,6 +187,33 @@ static const struct conf_item items[CONF_COUNT] = {
 			.help = "Redis as a user who may load functions; else REDIS_URL",
 			.type = CONF_TYPE_TEXT,
 			.flags = CONF_BY_ARCHIVE | CONF_BY_COMMAND | SECRET,
+		},
+	[CONF_REDIS_CA] =
+		{
+			.name = "REDIS_CA",
+			.fallback = "",
+			.section = "stores",
+			.help = "file of certificates to trust for rediss://; else the system's",
+			.type = CONF_TYPE_PATH,
+			.flags = EVERYBODY,
+		},
+	[CONF_REDIS_CERT_FILE] =
+		{
+			.name = "REDIS_CERT_FILE",
+			.fallback = "",
+			.section = "stores",
+			.help = "certificate to show to Redis, where it asks for one",
+			.type = CONF_TYPE_PATH,
+			.flags = EVERYBODY,
+		},
+	[CONF_REDIS_KEY_FILE] =
+		{
+			.name = "REDIS_KEY_FILE",
+			.fallback = "",
+			.section = "stores",
+			.help = "key of that certificate; else in its file",
+			.type = CONF_TYPE_PATH,
+			.flags = EVERYBODY,
 		},
 	[CONF_REDIS_PREFIX] =
 		{

@@ -246,8 +246,7 @@ void check_redis(struct checks *checks, const struct conf *conf)
 	struct buf error;
 
 	buf_init(&error);
-	if (redis_target_parse(conf_str(conf, CONF_REDIS_URL), conf_str(conf, CONF_REDIS_PASSWORD),
-			       &target, &error) != 0) {
+	if (redis_target_of_conf(conf, CONF_REDIS_URL, &target, &error) != 0) {
 		checks_add_lines(checks, CHECK_ERROR, "redis", &error);
 		goto out;
 	}

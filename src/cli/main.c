@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "store/redis_tls.h"
 
 /* Reads what stands before the command's name; false with *status set if that was all. */
 static bool global_options(int argc, char **argv, struct invocation *in, int *status)
@@ -29,7 +30,8 @@ static bool global_options(int argc, char **argv, struct invocation *in, int *st
 			*status = cmd_help.run(in);
 			return false;
 		case 'V':
-			puts("bellhop " BELLHOP_VERSION);
+			printf("bellhop %s, with%s OpenSSL\n", BELLHOP_VERSION,
+			       redis_tls_is_built() ? "" : "out");
 			*status = COMMAND_OK;
 			return false;
 		default:

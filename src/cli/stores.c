@@ -36,8 +36,7 @@ static int open_redis(struct stores *s)
 	struct buf error = BUF_INIT;
 	int status = COMMAND_OK;
 
-	if (redis_target_parse(conf_str(s->conf, CONF_REDIS_URL),
-			       conf_str(s->conf, CONF_REDIS_PASSWORD), &target, &error) != 0) {
+	if (redis_target_of_conf(s->conf, CONF_REDIS_URL, &target, &error) != 0) {
 		status = command_fail(
 			s->in, "%s", buf_cstr(&error) != NULL ? buf_cstr(&error) : "out of memory");
 	} else {

@@ -142,8 +142,7 @@ int child_check(const struct conf *conf, struct buf *error)
 		buf_puts(error,
 			 "BELLHOP_REDIS_PREFIX has characters that a prefix must not have\n");
 	else
-		status = redis_target_parse(conf_str(conf, CONF_REDIS_URL),
-					    conf_str(conf, CONF_REDIS_PASSWORD), &target, error);
+		status = redis_target_of_conf(conf, CONF_REDIS_URL, &target, error);
 	redis_target_deinit(&target);
 	free_keys(&keys);
 	return status;

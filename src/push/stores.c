@@ -258,8 +258,7 @@ static int stores_read_conf(struct stores *stores, const struct conf *conf, stru
 	stores->connect_timeout_ms = conf_int(conf, CONF_REDIS_CONNECT_TIMEOUT) * 1000;
 	stores->redis_timeout_ms = conf_int(conf, CONF_REDIS_TIMEOUT_MS);
 	stores->pg_timeout_ms = conf_int(conf, CONF_PG_TIMEOUT_MS);
-	return redis_target_parse(conf_str(conf, CONF_REDIS_URL),
-				  conf_str(conf, CONF_REDIS_PASSWORD), &stores->target, error);
+	return redis_target_of_conf(conf, CONF_REDIS_URL, &stores->target, error);
 }
 
 static int stores_connect(struct stores *stores, struct event_base *base, const struct conf *conf)

@@ -25,6 +25,7 @@
 
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 2000
+#define CHUNK_SIZE     16384
 
 struct redis_async_call {
 	TAILQ_ENTRY(redis_async_call) link;
@@ -52,6 +53,7 @@ struct redis_async {
 	struct redis_async_opts opts;
 	enum phase phase;
 	struct bufferevent *bev;
+	struct redis_tls *tls; /* NULL: none */
 	redisReader *reader;
 	size_t fed;		  /* bytes since the last complete reply */
 	struct call_list pending; /* sent, in the order of their answers */
@@ -89,6 +91,8 @@ static void drop_connection(struct redis_async *ra)
 	if (ra->bev != NULL)
 		bufferevent_free(ra->bev);
 	ra->bev = NULL;
+	redis_tls_free(ra->tls);
+	ra->tls = NULL;
 	if (ra->reader != NULL)
 		redisReaderFree(ra->reader);
 	ra->reader = NULL;
@@ -282,8 +286,10 @@ static void begin(struct redis_async *ra)
 		return;
 	}
 	ra->reader = redis_wire_reader_new();
+	if (ra->target.is_tls)
+		ra->tls = redis_tls_new(ra->target.tls);
 	ra->bev = bufferevent_socket_new(ra->base, fd, BEV_OPT_CLOSE_ON_FREE);
-	if (ra->reader == NULL || ra->bev == NULL) {
+	if (ra->reader == NULL || ra->bev == NULL || (ra->target.is_tls && ra->tls == NULL)) {
 		if (ra->bev == NULL)
 			close(fd);
 		lose(ra, "out of memory", "");
@@ -349,10 +355,25 @@ struct redis_async *redis_async_new(struct event_base *base, const struct redis_
 
 /* ---- bytes ---- */
 
+/* Sends what TLS wants to be sent; 0, or -1 if out of memory. */
+static int drain_tls(struct redis_async *ra)
+{
+	char sealed[CHUNK_SIZE];
+	size_t n;
+
+	while ((n = redis_tls_drain(ra->tls, sealed, sizeof(sealed))) > 0) {
+		if (evbuffer_add(bufferevent_get_output(ra->bev), sealed, n) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* Sends bytes; 0, or -1 if out of memory. */
 static int put_out(struct redis_async *ra, struct str bytes)
 {
-	return evbuffer_add(bufferevent_get_output(ra->bev), bytes.p, bytes.n);
+	if (ra->tls == NULL)
+		return evbuffer_add(bufferevent_get_output(ra->bev), bytes.p, bytes.n);
+	return redis_tls_put(ra->tls, bytes) == 0 ? drain_tls(ra) : -1;
 }
 
 /* The answer to the hello: its last reply (CLIENT SETNAME) may be an error. */
@@ -464,6 +485,43 @@ static void take_replies(struct redis_async *ra)
 	}
 }
 
+/* What the server said goes to the parser. 0, or -1 and the connection is lost. */
+static int parse(struct redis_async *ra, const char *bytes, size_t n)
+{
+	ra->fed += n;
+	if (redisReaderFeed(ra->reader, bytes, n) != REDIS_OK) {
+		lose(ra, "could not parse", ra->reader->errstr);
+		return -1;
+	}
+	if (ra->fed > REDIS_WIRE_REPLY_MAX) {
+		lose(ra, "the answer is too long", "");
+		return -1;
+	}
+	return 0;
+}
+
+/* The same for what has come by TLS, which may be the middle of something. */
+static int unseal(struct redis_async *ra, struct str sealed)
+{
+	char bytes[CHUNK_SIZE], reason[sizeof(ra->reason)];
+	int n = redis_tls_feed(ra->tls, sealed);
+
+	if (n == 0)
+		n = redis_tls_read(ra->tls, bytes, sizeof(bytes));
+	while (n > 0) {
+		if (parse(ra, bytes, (size_t)n) != 0)
+			return -1;
+		n = redis_tls_read(ra->tls, bytes, sizeof(bytes));
+	}
+	if (n == 0 && drain_tls(ra) == 0)
+		return 0;
+	/* It is gone with the connection. */
+	snprintf(reason, sizeof(reason), "%s",
+		 n == 0 ? "out of memory" : redis_tls_reason(ra->tls));
+	lose(ra, reason, "");
+	return -1;
+}
+
 static void on_readable(struct bufferevent *bev, void *arg)
 {
 	struct redis_async *ra = arg;
@@ -471,19 +529,13 @@ static void on_readable(struct bufferevent *bev, void *arg)
 	size_t n;
 
 	while ((n = evbuffer_get_contiguous_space(in)) > 0) {
-		int status =
-			redisReaderFeed(ra->reader, (char *)evbuffer_pullup(in, (ev_ssize_t)n), n);
+		struct str bytes = {(char *)evbuffer_pullup(in, (ev_ssize_t)n), n};
+		int status = ra->tls != NULL ? unseal(ra, bytes) : parse(ra, bytes.p, bytes.n);
 
+		/* The buffer is gone with the connection, too. */
+		if (status != 0)
+			return;
 		evbuffer_drain(in, n);
-		ra->fed += n;
-		if (status != REDIS_OK) {
-			lose(ra, "could not parse", ra->reader->errstr);
-			return;
-		}
-		if (ra->fed > REDIS_WIRE_REPLY_MAX) {
-			lose(ra, "the answer is too long", "");
-			return;
-		}
 	}
 	enter(ra);
 	take_replies(ra);

@@ -23,7 +23,10 @@ struct redis_conn {
 	struct redis_target target;
 	const char *name;
 	int64_t connect_timeout_ms;
-	int fd; /* -1: not connected */
+	int fd;			/* -1: not connected */
+	struct redis_tls *tls;	/* NULL: none */
+	char sealed[READ_SIZE]; /* what was taken out of tls, ... */
+	struct str unsent;	/* ... and of this not sent yet */
 	redisReader *reader;
 	size_t fed; /* bytes since the last complete pipeline */
 	uint64_t generation;
@@ -52,6 +55,9 @@ void redis_conn_close(struct redis_conn *conn)
 	if (conn->fd != -1)
 		close(conn->fd);
 	conn->fd = -1;
+	redis_tls_free(conn->tls);
+	conn->tls = NULL;
+	conn->unsent = (struct str){NULL, 0};
 	if (conn->reader != NULL)
 		redisReaderFree(conn->reader);
 	conn->reader = NULL;
@@ -93,6 +99,15 @@ static enum err fail(struct redis_conn *conn, enum err err, const char *what, co
 	return err;
 }
 
+static enum err fail_tls(struct redis_conn *conn)
+{
+	char reason[sizeof(conn->reason)];
+
+	/* It is gone with the connection. */
+	snprintf(reason, sizeof(reason), "%s", redis_tls_reason(conn->tls));
+	return fail(conn, ERR_UNCERTAIN, reason, "");
+}
+
 /* Waits for `events` until the deadline. 1: ready, 0: time is up, -1: errno. */
 static int wait_for(int fd, short events, int64_t deadline_ms)
 {
@@ -105,32 +120,49 @@ static int wait_for(int fd, short events, int64_t deadline_ms)
 	}
 }
 
-/* Reads what has come. 1, 0 if nothing was there, -1 with the reason noted and the connection closed. */
-static int feed(struct redis_conn *conn, enum err *err_r)
+static enum err parse(struct redis_conn *conn, const char *bytes, size_t n)
+{
+	conn->fed += n;
+	if (conn->fed > REDIS_WIRE_REPLY_MAX)
+		return fail(conn, ERR_PROTOCOL, "the answer is too long", "");
+	if (redisReaderFeed(conn->reader, bytes, n) != REDIS_OK)
+		return fail(conn, ERR_PROTOCOL, "could not parse", conn->reader->errstr);
+	return ERR_NONE;
+}
+
+/* What has come by TLS, which may be the middle of something. */
+static enum err unseal(struct redis_conn *conn, struct str sealed)
+{
+	char bytes[READ_SIZE];
+	enum err err = ERR_NONE;
+	int n = redis_tls_feed(conn->tls, sealed);
+
+	if (n == 0)
+		n = redis_tls_read(conn->tls, bytes, sizeof(bytes));
+	while (n > 0 && err == ERR_NONE) {
+		err = parse(conn, bytes, (size_t)n);
+		if (err == ERR_NONE)
+			n = redis_tls_read(conn->tls, bytes, sizeof(bytes));
+	}
+	if (err != ERR_NONE)
+		return err;
+	return n == 0 ? ERR_NONE : fail_tls(conn);
+}
+
+/* Reads what has come, if anything. */
+static enum err feed(struct redis_conn *conn)
 {
 	char bytes[READ_SIZE];
 	ssize_t n = recv(conn->fd, bytes, sizeof(bytes), 0);
 
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
-		return 0;
-	if (n == -1) {
-		*err_r = fail(conn, ERR_UNCERTAIN, "could not read", strerror(errno));
-		return -1;
-	}
-	if (n == 0) {
-		*err_r = fail(conn, ERR_UNCERTAIN, "the server closed the connection", "");
-		return -1;
-	}
-	conn->fed += (size_t)n;
-	if (conn->fed > REDIS_WIRE_REPLY_MAX) {
-		*err_r = fail(conn, ERR_PROTOCOL, "the answer is too long", "");
-		return -1;
-	}
-	if (redisReaderFeed(conn->reader, bytes, (size_t)n) != REDIS_OK) {
-		*err_r = fail(conn, ERR_PROTOCOL, "could not parse", conn->reader->errstr);
-		return -1;
-	}
-	return 1;
+		return ERR_NONE;
+	if (n == -1)
+		return fail(conn, ERR_UNCERTAIN, "could not read", strerror(errno));
+	if (n == 0)
+		return fail(conn, ERR_UNCERTAIN, "the server closed the connection", "");
+	return conn->tls != NULL ? unseal(conn, (struct str){bytes, (size_t)n})
+				 : parse(conn, bytes, (size_t)n);
 }
 
 /* Takes complete replies out of the reader. */
@@ -148,9 +180,32 @@ static enum err take_replies(struct redis_conn *conn, size_t n, size_t *got, red
 	return ERR_NONE;
 }
 
+static bool has_output(const struct redis_conn *conn)
+{
+	return conn->unsent.n > 0 || (conn->tls != NULL && redis_tls_has_output(conn->tls));
+}
+
+/* Sends what can be sent now. */
+static enum err flush(struct redis_conn *conn)
+{
+	ssize_t sent;
+
+	if (conn->unsent.n == 0 && conn->tls != NULL)
+		conn->unsent = (struct str){conn->sealed, redis_tls_drain(conn->tls, conn->sealed,
+									  sizeof(conn->sealed))};
+	if (conn->unsent.n == 0)
+		return ERR_NONE;
+	sent = send(conn->fd, conn->unsent.p, conn->unsent.n, MSG_NOSIGNAL);
+	if (sent == -1 && errno != EAGAIN && errno != EINTR)
+		return fail(conn, ERR_UNCERTAIN, "could not send", strerror(errno));
+	if (sent > 0)
+		conn->unsent = (struct str){conn->unsent.p + sent, conn->unsent.n - (size_t)sent};
+	return ERR_NONE;
+}
+
 /*
  * Sends and receives at the same time: a server whose output buffer is full stops reading, so that
- * sending everything first could wait for ever.
+ * sending everything first could wait for ever. `out` is borrowed until it is answered.
  */
 static enum err move(struct redis_conn *conn, struct str out, size_t n, int64_t deadline_ms,
 		     redisReply **replies)
@@ -158,24 +213,22 @@ static enum err move(struct redis_conn *conn, struct str out, size_t n, int64_t 
 	size_t got = 0;
 	enum err err = ERR_NONE;
 
+	if (conn->tls == NULL)
+		conn->unsent = out;
+	else if (redis_tls_put(conn->tls, out) != 0)
+		return fail_tls(conn);
 	while (got < n) {
-		short events = (short)(out.n > 0 ? POLLIN | POLLOUT : POLLIN);
+		short events = (short)(has_output(conn) ? POLLIN | POLLOUT : POLLIN);
 		int ready = wait_for(conn->fd, events, deadline_ms);
 
 		if (ready == -1)
 			return fail(conn, ERR_UNCERTAIN, "could not wait", strerror(errno));
 		if (ready == 0)
 			return fail(conn, ERR_UNCERTAIN, "no answer in time", "");
-		if (out.n > 0) {
-			ssize_t sent = send(conn->fd, out.p, out.n, MSG_NOSIGNAL);
-
-			if (sent == -1 && errno != EAGAIN && errno != EINTR)
-				return fail(conn, ERR_UNCERTAIN, "could not send", strerror(errno));
-			if (sent > 0)
-				out = (struct str){out.p + sent, out.n - (size_t)sent};
-		}
-		ready = feed(conn, &err);
-		if (ready == 1)
+		err = flush(conn);
+		if (err == ERR_NONE)
+			err = feed(conn);
+		if (err == ERR_NONE)
 			err = take_replies(conn, n, &got, replies);
 		if (err != ERR_NONE)
 			return err;
@@ -218,7 +271,9 @@ static enum err connect_now(struct redis_conn *conn, int64_t deadline_ms)
 	if (conn->fd == -1)
 		return fail(conn, ERR_UNAVAILABLE, "could not connect", strerror(errno));
 	conn->reader = redis_wire_reader_new();
-	if (conn->reader == NULL)
+	if (conn->target.is_tls)
+		conn->tls = redis_tls_new(conn->target.tls);
+	if (conn->reader == NULL || (conn->target.is_tls && conn->tls == NULL))
 		return fail(conn, ERR_MEMORY, "out of memory", "");
 	ready = wait_for(conn->fd, POLLOUT, until);
 	if (ready == 0)

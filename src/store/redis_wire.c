@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/conf.h"
 #include "store/redis_wire.h"
 
 /* ---- targets ---- */
@@ -146,23 +147,46 @@ static int parse_host(struct str s, struct redis_target *target)
 	return target->host != NULL && target->port != NULL ? 0 : -1;
 }
 
+/* Cuts the scheme off *s, its slashes included. */
+static bool take_scheme(struct str *s, struct str *scheme_r)
+{
+	static const char *const schemes[] = {"redis://", "rediss://", "unix://"};
+
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		*scheme_r = str_of(schemes[i]);
+		if (!str_starts(*s, *scheme_r))
+			continue;
+		*s = (struct str){s->p + scheme_r->n, s->n - scheme_r->n};
+		return true;
+	}
+	return false;
+}
+
 int redis_target_parse(const char *url, const char *password, struct redis_target *target_r,
 		       struct buf *error)
 {
 	struct redis_target target = {0};
 	struct str s = str_of(url);
-	bool is_path = str_starts(s, STR("unix://"));
-	size_t scheme = is_path ? strlen("unix://") : strlen("redis://");
+	struct str scheme;
+	bool is_path;
 
-	if (!is_path && !str_starts(s, STR("redis://"))) {
-		buf_puts(error, "a Redis URL begins with redis:// or unix://\n");
+	if (!take_scheme(&s, &scheme)) {
+		buf_puts(error, "a Redis URL begins with redis://, rediss:// or unix://\n");
 		return -1;
 	}
-	s = (struct str){s.p + scheme, s.n - scheme};
+	is_path = str_eq_c(scheme, "unix://");
+	target.is_tls = str_eq_c(scheme, "rediss://");
+	if (target.is_tls && !redis_tls_is_built()) {
+		buf_puts(error,
+			 "rediss:// is not possible: built without OpenSSL; use a local stunnel, "
+			 "as contrib/redis/README tells\n");
+		return -1;
+	}
 	if (take_userinfo(&s, &target) != 0 ||
 	    (is_path ? parse_path(s, &target) : parse_host(s, &target)) != 0) {
-		buf_puts(error, "a Redis URL reads redis://[user:password@]host[:port][/db] or "
-				"unix:///path[?db=N]\n");
+		buf_puts(error,
+			 "a Redis URL reads redis://[user:password@]host[:port][/db], the same "
+			 "with rediss://, or unix:///path[?db=N]\n");
 		redis_target_deinit(&target);
 		return -1;
 	}
@@ -170,6 +194,31 @@ int redis_target_parse(const char *url, const char *password, struct redis_targe
 		target.password = strdup(password);
 		if (target.password == NULL) {
 			buf_puts(error, "out of memory\n");
+			redis_target_deinit(&target);
+			return -1;
+		}
+	}
+	*target_r = target;
+	return 0;
+}
+
+int redis_target_of_conf(const struct conf *conf, enum conf_key url, struct redis_target *target_r,
+			 struct buf *error)
+{
+	struct redis_target target = {0};
+	struct redis_tls_opts opts = {
+		.ca_file = conf_str(conf, CONF_REDIS_CA),
+		.cert_file = conf_str(conf, CONF_REDIS_CERT_FILE),
+		.key_file = conf_str(conf, CONF_REDIS_KEY_FILE),
+	};
+
+	if (redis_target_parse(conf_str(conf, url), conf_str(conf, CONF_REDIS_PASSWORD), &target,
+			       error) != 0)
+		return -1;
+	if (target.is_tls) {
+		opts.host = target.host;
+		target.tls = redis_tls_ctx_new(&opts, error);
+		if (target.tls == NULL) {
 			redis_target_deinit(&target);
 			return -1;
 		}
@@ -186,7 +235,11 @@ static int copy_text(const char *from, char **to_r)
 
 int redis_target_copy(const struct redis_target *target, struct redis_target *copy_r)
 {
-	struct redis_target copy = {.db = target->db};
+	struct redis_target copy = {
+		.db = target->db,
+		.is_tls = target->is_tls,
+		.tls = redis_tls_ctx_share(target->tls),
+	};
 
 	if (copy_text(target->host, &copy.host) != 0 || copy_text(target->port, &copy.port) != 0 ||
 	    copy_text(target->path, &copy.path) != 0 || copy_text(target->user, &copy.user) != 0 ||
@@ -207,6 +260,7 @@ void redis_target_deinit(struct redis_target *target)
 	free(target->path);
 	free(target->user);
 	free(target->password);
+	redis_tls_ctx_free(target->tls);
 	*target = (struct redis_target){0};
 }
 

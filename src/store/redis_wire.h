@@ -11,7 +11,9 @@
 #include <sys/socket.h>
 
 #include "base/buf.h"
+#include "base/conf_table.h"
 #include "base/err.h"
+#include "store/redis_tls.h"
 
 #define REDIS_WIRE_ELEMENTS_MAX 1000000		   /* of one array */
 #define REDIS_WIRE_REPLY_MAX	(64 * 1024 * 1024) /* bytes of one reply */
@@ -24,16 +26,27 @@ struct redis_target {
 	char *user;	/* NULL: none */
 	char *password; /* NULL: none */
 	int db;
+	bool is_tls;		   /* rediss:// */
+	struct redis_tls_ctx *tls; /* where is_tls; without it nothing connects */
 };
 
+struct conf;
+
 /*
- * Parses redis://[user:password@]host[:port][/db] or unix://[user:password@]/path[?db=N]; user and
- * password may be percent-encoded, an IPv6 address stands in brackets. `password` (REDIS_PASSWORD;
- * NULL or "" is none) is used where the URL has none. 0, or -1 with a line of reason, without any
- * secret, appended to *error.
+ * Parses redis://[user:password@]host[:port][/db], rediss://, which is the same by TLS, or
+ * unix://[user:password@]/path[?db=N]; user and password may be percent-encoded, an IPv6 address stands
+ * in brackets. `password` (REDIS_PASSWORD; NULL or "" is none) is used where the URL has none. 0, or -1
+ * with a line of reason, without any secret, appended to *error. `tls` remains NULL.
  */
 int redis_target_parse(const char *url, const char *password, struct redis_target *target_r,
 		       struct buf *error);
+
+/*
+ * The same by the settings, with all that TLS needs: `url` is CONF_REDIS_URL or CONF_REDIS_ADMIN_URL.
+ * Reads the files of REDIS_CA, REDIS_CERT_FILE and REDIS_KEY_FILE where they are wanted.
+ */
+int redis_target_of_conf(const struct conf *conf, enum conf_key url, struct redis_target *target_r,
+			 struct buf *error);
 
 /* A deep copy. 0, or -1 if out of memory. */
 int redis_target_copy(const struct redis_target *target, struct redis_target *copy_r);

@@ -31,6 +31,8 @@ static void test_urls(void **state)
 		{"redis://:CHANGE_ME@h", "h", "6379", NULL, NULL, "CHANGE_ME", 0},
 		{"redis://ann:a%40b%3A%2f@h:1/2", "h", "1", NULL, "ann", "a@b:/", 2},
 		{"redis://a:b@c@h", "h", "6379", NULL, "a", "b@c", 0},
+		{"rediss://ann:CHANGE_ME@h", "h", "6379", NULL, "ann", "CHANGE_ME", 0},
+		{"rediss://[::1]:7000/1", "::1", "7000", NULL, NULL, NULL, 1},
 		{"unix:///run/r.sock", NULL, NULL, "/run/r.sock", NULL, NULL, 0},
 		{"unix:///run/r.sock?db=5", NULL, NULL, "/run/r.sock", NULL, NULL, 5},
 		{"unix://ann:CHANGE_ME@/s", NULL, NULL, "/s", "ann", "CHANGE_ME", 0},
@@ -40,7 +42,10 @@ static void test_urls(void **state)
 	for (size_t i = 0; i < LENGTH(rows); i++) {
 		struct redis_target target, copy;
 		struct buf error = BUF_INIT;
+		bool is_tls = str_starts(str_of(rows[i].url), STR("rediss:"));
 
+		if (is_tls && !redis_tls_is_built())
+			continue;
 		assert_int_equal(redis_target_parse(rows[i].url, "", &target, &error), 0);
 		assert_int_equal(error.len, 0);
 		assert_int_equal(redis_target_copy(&target, &copy), 0);
@@ -51,6 +56,7 @@ static void test_urls(void **state)
 		assert_text(copy.user, rows[i].user);
 		assert_text(copy.password, rows[i].password);
 		assert_int_equal(copy.db, rows[i].db);
+		assert_int_equal(copy.is_tls, is_tls);
 		redis_target_deinit(&copy);
 	}
 }
@@ -61,7 +67,11 @@ static void test_bad_urls(void **state)
 		"",
 		"localhost",
 		"http://localhost",
-		"rediss://localhost",
+		"redisss://localhost",
+		"rediss:/localhost",
+		"rediss://h:x",
+		"rediss://h/x",
+		"rediss://[::1",
 		"redis://h:",
 		"redis://h:0",
 		"redis://h:65536",
