@@ -243,6 +243,15 @@ def test_self_test(server, make_directory):
     assert not list(pathlib.Path(directory, "run").glob("*.pid"))
 
 
+def test_apache_starts_again_whatever_it_left_behind(make_directory):
+    """Files of its own user, and one with a number that may be another's by now."""
+    with Stack(make_directory(), server="apache") as stack:
+        stack.stop("nginx")
+        (stack.dir / "run" / "apache.pid").write_text("1\n")
+        stack.start()
+        assert stack.site.api("alice").sent("T-1", "again")["seq"] == 1
+
+
 def test_a_deep_directory_closed_to_others(make_directory):
     """PostgreSQL's user cannot walk there, and no socket's path would fit."""
     top = pathlib.Path(make_directory(), "closed")
