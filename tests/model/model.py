@@ -52,6 +52,7 @@ class Ticket:
         self.n = self.n_public = self.last_public = 0
         self.status, self.title, self.hold = "open", None, False
         self.people = {}
+        self.known = set()  # those of them of whom requesters may know: a note alone tells of nobody
         self.removed = {}  # user: number of the event that removed them
 
     @property
@@ -83,6 +84,8 @@ class Ticket:
         self.add("message", message)
         if role != "service" and user not in self.removed:
             self.people.setdefault(user, role)
+        if message.is_public and user in self.people:
+            self.known.add(user)
         return 201, message
 
     def add(self, name, message=None, told=None):
@@ -141,6 +144,7 @@ class Ticket:
         elif role is not None and self.people.get(user) != role:
             self.removed.pop(user, None)
             self.people[user] = role
+            self.known.add(user)
             self.add("participant", told={"user_id": user, "role": role, "by": by})
         return True
 
@@ -161,6 +165,9 @@ class Ticket:
 
     def visible(self, is_staff):
         return [message for message in self.messages.values() if is_staff or message.is_public]
+
+    def people_shown(self, is_staff):
+        return {(user, role) for user, role in self.people.items() if is_staff or user in self.known}
 
     def newest(self, is_staff):
         """The newest event."""
