@@ -388,7 +388,7 @@ def test_nginx_bounds_the_slow_senders_of_an_address(tmp_path):
             lambda response: response.status_code != 200,
             "a refusal",
         )
-        check_nginx_problem(response, 429, "rate_limited")
+        check_own_problem(response, 429, "rate_limited")
         assert server.call(path="/chat/v1/healthz", headers={"X-Test-Address": "192.0.2.9"}).status_code == 200
         for _ in range(6):
             senders.enter_context(slow_sender(server, "127.0.0.1"))
@@ -415,7 +415,7 @@ def test_nginx_bounds_the_streams_of_an_address(tmp_path):
         assert bye.status_code == 200 and bye.headers["Content-Type"].startswith("text/event-stream")
         frame = re.fullmatch(r"retry: (\d+)\nevent: bye\ndata: (.*)\n\n", bye.text)
         assert json.loads(frame[2]) == {"code": "too_many_streams", "retry_ms": int(frame[1])}
-        check_nginx_problem(server.call(path=STREAMS[3], headers=stranger), 429, "rate_limited")
+        check_own_problem(server.call(path=STREAMS[3], headers=stranger), 429, "rate_limited")
 
 
 # ---- the whole way, through the real daemons
