@@ -41,6 +41,7 @@ enum check_level checks_finish(struct checks *checks);
 void check_keys(struct checks *checks, const struct conf *conf);
 void check_postgres(struct checks *checks, const struct conf *conf);
 void check_redis(struct checks *checks, const struct conf *conf);
+void check_seal(struct checks *checks, const struct conf *conf);
 void check_sockets(struct checks *checks, const struct conf *conf);
 void check_url(struct checks *checks, const struct conf *conf);
 

@@ -28,6 +28,7 @@ static void check_all(struct checks *checks, const char *config_file)
 		check_keys(checks, conf);
 		check_postgres(checks, conf);
 		check_redis(checks, conf);
+		check_seal(checks, conf);
 		check_sockets(checks, conf);
 		check_url(checks, conf);
 	}

@@ -52,6 +52,8 @@ static int run(struct invocation *in)
 	}
 	status = stores_open(&stores, in, !is_record_only);
 	if (status == COMMAND_OK)
+		status = stores_load_keys(&stores);
+	if (status == COMMAND_OK)
 		status = verify(&v, in->argv);
 	stores_close(&stores);
 	return status;

@@ -7,9 +7,9 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-	&cmd_migrate, &cmd_keygen,  &cmd_token,	 &cmd_check,  &cmd_send,   &cmd_tail,
-	&cmd_hold,    &cmd_release, &cmd_purge,	 &cmd_export, &cmd_import, &cmd_verify,
-	&cmd_rebuild, &cmd_epoch,   &cmd_config, &cmd_help,
+	&cmd_migrate, &cmd_keygen,  &cmd_token, &cmd_check,  &cmd_send,	  &cmd_tail,
+	&cmd_hold,    &cmd_release, &cmd_purge, &cmd_export, &cmd_import, &cmd_verify,
+	&cmd_rebuild, &cmd_reseal,  &cmd_epoch, &cmd_config, &cmd_help,
 };
 
 enum {

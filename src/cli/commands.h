@@ -19,6 +19,7 @@ extern const struct command cmd_migrate;
 extern const struct command cmd_purge;
 extern const struct command cmd_rebuild;
 extern const struct command cmd_release;
+extern const struct command cmd_reseal;
 extern const struct command cmd_send;
 extern const struct command cmd_tail;
 extern const struct command cmd_token;
