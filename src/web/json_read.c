@@ -338,6 +338,9 @@ static const char *bytes_fault(struct str text, size_t *at_r)
 		return "empty";
 	if (!utf8_is_valid(text))
 		return "invalid UTF-8";
+	/* White space to yajl, though not to RFC 8259 (section 2), and never good within a string. */
+	if (memchr(text.p, '\v', text.n) != NULL || memchr(text.p, '\f', text.n) != NULL)
+		return "control character";
 	return escapes_fault(text, at_r);
 }
 

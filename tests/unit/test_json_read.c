@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "cmocka_setup.h"
+#include "collection.h"
 #include "web/json_read.h"
 
 /* Reads a text from memory of exactly its length. */
@@ -365,6 +366,19 @@ static void errors_say_where_and_why(void **state)
 	}
 }
 
+static void expect_outcome(const struct collection_row *row, void *arg)
+{
+	(void)arg;
+	if (is_good(row->fields[0]) == str_eq(row->outcome, STR("bad_json")))
+		fail_msg("line %d", row->line);
+}
+
+static void the_collection(void **state)
+{
+	(void)state;
+	collection_each("json.txt", expect_outcome, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -378,6 +392,7 @@ int main(void)
 		cmocka_unit_test(every_cut),
 		cmocka_unit_test(every_byte),
 		cmocka_unit_test(errors_say_where_and_why),
+		cmocka_unit_test(the_collection),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cmocka_setup.h"
+#include "collection.h"
 #include "token_craft.h"
 #include "web/base64url.h"
 #include "web/jwt.h"
@@ -478,6 +479,51 @@ static void every_result_has_a_text(void **state)
 		assert_string_not_equal(jwt_result_text((enum jwt_result)i), "unknown");
 }
 
+/* Puts what %NAME% stands for into a text. */
+static void fill(struct buf *out, struct str text)
+{
+	const int64_t hour = 3600, day = 86400;
+	struct str part;
+
+	for (bool is_name = false; str_split(&text, '%', &part); is_name = !is_name) {
+		if (!is_name)
+			buf_put_str(out, part);
+		else if (str_eq(part, STR("KID")))
+			buf_puts(out, "main");
+		else if (str_eq(part, STR("FAR")))
+			buf_put_i64(out, NOW_S + 40 * day);
+		else if (str_eq(part, STR("NOW")))
+			buf_put_i64(out, NOW_S);
+		else
+			buf_put_i64(out, str_eq(part, STR("EXP")) ? NOW_S + hour : NOW_S - hour);
+	}
+}
+
+static void expect_outcome(const struct collection_row *row, void *arg)
+{
+	struct buf header = BUF_INIT, payload = BUF_INIT;
+	enum jwt_result result;
+
+	(void)arg;
+	fill(&header, row->fields[0]);
+	fill(&payload, row->fields[1]);
+	/* One with a NUL is for the integration test: tokens are crafted from strings here. */
+	if (memchr(row->fields[1].p, '\0', row->fields[1].n) == NULL) {
+		result = verify_parts(buf_cstr(&header), buf_cstr(&payload));
+		if ((result == JWT_OK) != str_eq(row->outcome, STR("ok")) ||
+		    (result == JWT_EXPIRED) != str_eq(row->outcome, STR("token_expired")))
+			fail_msg("line %d: %s", row->line, jwt_result_text(result));
+	}
+	buf_deinit(&header);
+	buf_deinit(&payload);
+}
+
+static void the_collection(void **state)
+{
+	(void)state;
+	collection_each("jwt.txt", expect_outcome, NULL);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -496,6 +542,7 @@ int main(void)
 		TEST(expired_is_said_of_genuine_tokens_only),
 		TEST(signing_and_explaining),
 		TEST(every_result_has_a_text),
+		TEST(the_collection),
 	};
 
 	if (sodium_init() < 0)

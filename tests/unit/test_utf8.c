@@ -6,6 +6,7 @@
 
 #include "base/utf8.h"
 #include "cmocka_setup.h"
+#include "collection.h"
 
 static void table(void **state)
 {
@@ -107,12 +108,29 @@ static void cutting(void **state)
 		assert_int_equal(utf8_cut(s, max), lengths[max]);
 }
 
+static void expect_outcome(const struct collection_row *row, void *arg)
+{
+	const struct str text = row->fields[0];
+	bool is_bad = str_eq(row->outcome, STR("bad")), is_ok = str_eq(row->outcome, STR("ok"));
+
+	(void)arg;
+	if (utf8_is_valid(text) == is_bad || utf8_is_text(text) != is_ok)
+		fail_msg("line %d", row->line);
+}
+
+static void the_collection(void **state)
+{
+	(void)state;
+	collection_each("utf8.txt", expect_outcome, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(table),
 		cmocka_unit_test(every_code_point),
 		cmocka_unit_test(cutting),
+		cmocka_unit_test(the_collection),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
