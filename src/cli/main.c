@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/confine.h"
 #include "cli/commands.h"
 #include "store/redis_tls.h"
 
@@ -60,6 +61,11 @@ int main(int argc, char **argv)
 	struct invocation in = {.command = &cmd_help, .argc = 0, .argv = nothing};
 	int status;
 
+	/* It handles keys, too. */
+	if (confine_dumps() < 0) {
+		perror("bellhop: could not do without core dumps");
+		return COMMAND_FAILED;
+	}
 	if (sodium_init() < 0) {
 		fputs("bellhop: could not initialise libsodium\n", stderr);
 		return COMMAND_FAILED;

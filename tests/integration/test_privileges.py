@@ -8,6 +8,7 @@ import pwd
 import shutil
 import signal
 import stat
+import subprocess
 
 import pytest
 from client import DEADLINE, wait_for
@@ -164,6 +165,21 @@ class TestKeys:
                     assert areas, "the key is somewhere"
                     assert all({"lo", "dd"} <= set(flags) for flags in areas)
                 daemon.process.send_signal(signal.SIGHUP)
+
+
+def test_the_command_dumps_no_core_either(stack, tmp_path):
+    allowed = ["prlimit", "--core=unlimited:unlimited"] if IS_ROOT else []
+    tail = subprocess.Popen(
+        [*allowed, stack.program("bellhop"), "-c", stack.config, "tail", "--as", "agent", "T-core"],
+        env={**os.environ, **stack.env}, cwd=tmp_path, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        limits = pathlib.Path(f"/proc/{tail.pid}/limits")
+        wait_for(lambda: limits.read_text().partition("Max core file size")[2].split()[:2] == ["0", "0"], "its limit")
+    finally:
+        tail.send_signal(signal.SIGSEGV)
+        assert tail.wait(DEADLINE) == -signal.SIGSEGV
+    assert list(tmp_path.iterdir()) == []
 
 
 def memory_areas(pid, needle):
