@@ -28,6 +28,14 @@ void call_refuse_unavailable(struct call *call, const char *detail)
 	reply_problem(&call->reply, &problem);
 }
 
+void call_refuse_failure(struct call *call, enum err err, const char *detail)
+{
+	if (err == ERR_INVALID || err == ERR_PROTOCOL || err == ERR_MEMORY)
+		call_refuse(call, PROBLEM_INTERNAL, NULL);
+	else
+		call_refuse_unavailable(call, detail);
+}
+
 void call_refuse_identity(struct call *call, const struct authn_refusal *refusal)
 {
 	const struct reply_problem problem = {.problem = refusal->problem,

@@ -59,6 +59,12 @@ int call_check_revoked(struct call *call, const struct identity *who);
  */
 int call_read_id(struct call *call, const char *pointer, bool is_id(struct str), struct str *id_r);
 
+/*
+ * What a store did not do for us: 503 with this detail where it may later, or nobody knows whether it did;
+ * 500 where asking again would not help. `err` is not ERR_NONE.
+ */
+void call_refuse_failure(struct call *call, enum err err, const char *detail);
+
 /* The ticket that the path names. */
 struct str call_ticket(const struct call *call);
 

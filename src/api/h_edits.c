@@ -48,17 +48,8 @@ static void refuse_failure(struct call *call, enum err err)
 {
 	log_warn(&call->log, "change not stored, or not known to be",
 		 LOG_STR("reason", err_text(err)));
-	switch (err) {
-	case ERR_INVALID:
-	case ERR_PROTOCOL:
-	case ERR_MEMORY:
-		call_refuse(call, PROBLEM_INTERNAL, NULL);
-		break;
-	default:
-		/* Whether it happened or not: a change that was made is not made again. */
-		call_refuse_unavailable(call, "the change may not be stored; ask for it again");
-		break;
-	}
+	/* Whether it happened or not: a change that was made is not made again. */
+	call_refuse_failure(call, err, "the change may not be stored; ask for it again");
 }
 
 /*

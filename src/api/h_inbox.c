@@ -192,23 +192,16 @@ void h_inbox_list(struct call *call)
 				      .is_staff = call_viewer(call) == MESSAGE_FOR_STAFF}};
 	PGresult *result = NULL;
 	struct pg_stmt stmt;
+	enum err err;
 
 	if (read_listing(call, &l) != 0)
 		return;
 	record_inbox_put_list(&stmt, &l.query);
-	switch (stores_pg(call->stores, &stmt, stores_pg_deadline(call->stores), &result)) {
-	case ERR_NONE:
+	err = stores_pg(call->stores, &stmt, stores_pg_deadline(call->stores), &result);
+	if (err == ERR_NONE)
 		answer(call, &l, result);
-		break;
-	case ERR_INVALID:
-	case ERR_PROTOCOL:
-	case ERR_MEMORY:
-		call_refuse(call, PROBLEM_INTERNAL, NULL);
-		break;
-	default:
-		call_refuse_unavailable(call, "the record is away");
-		break;
-	}
+	else
+		call_refuse_failure(call, err, "the record is away");
 	PQclear(result);
 	pg_stmt_deinit(&stmt);
 }

@@ -273,23 +273,18 @@ static void answer_outcome(struct call *call, const struct draft *draft,
 
 static void store_draft(struct call *call, const struct draft *draft)
 {
+	const bool uid_is_ours = draft->own_uid[0] != '\0';
 	struct send_result result;
+	enum err err = send_message(call->stores, &draft->send, uid_is_ours, &call->log, &result);
 
-	switch (send_message(call->stores, &draft->send, draft->own_uid[0] != '\0', &call->log,
-			     &result)) {
-	case ERR_NONE:
-		answer_outcome(call, draft, &result.sent);
-		send_result_deinit(&result);
-		break;
-	case ERR_UNAVAILABLE:
-		call_refuse_unavailable(
-			call,
+	if (err != ERR_NONE) {
+		call_refuse_failure(
+			call, err,
 			"the message may not be stored; send it again with its client_msg_id");
-		break;
-	default:
-		call_refuse(call, PROBLEM_INTERNAL, NULL);
-		break;
+		return;
 	}
+	answer_outcome(call, draft, &result.sent);
+	send_result_deinit(&result);
 }
 
 static void handle_send(struct call *call, bool is_system)

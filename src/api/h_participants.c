@@ -69,20 +69,15 @@ void h_participants_list(struct call *call)
 {
 	PGresult *result = NULL;
 	struct pg_stmt stmt;
+	enum err err;
 
 	record_card_put_read(&stmt, call_ticket(call), call->who.user_id,
 			     call_viewer(call) == MESSAGE_FOR_STAFF);
-	switch (stores_pg(call->stores, &stmt, stores_pg_deadline(call->stores), &result)) {
-	case ERR_NONE:
+	err = stores_pg(call->stores, &stmt, stores_pg_deadline(call->stores), &result);
+	if (err == ERR_NONE)
 		answer_list(call, result);
-		break;
-	case ERR_MEMORY:
-		call_refuse(call, PROBLEM_INTERNAL, NULL);
-		break;
-	default:
-		call_refuse_unavailable(call, "the record is away");
-		break;
-	}
+	else
+		call_refuse_failure(call, err, "the record is away");
 	PQclear(result);
 	pg_stmt_deinit(&stmt);
 }
@@ -149,22 +144,15 @@ static void handle_change(struct call *call, struct str role)
 	};
 	PGresult *result = NULL;
 	struct pg_stmt stmt;
+	enum err err;
 
 	record_people_put_change(&stmt, &change);
-	switch (stores_pg_repeatable(call->stores, &stmt, stores_pg_deadline(call->stores), &result,
-				     NULL)) {
-	case ERR_NONE:
+	err = stores_pg_repeatable(call->stores, &stmt, stores_pg_deadline(call->stores), &result,
+				   NULL);
+	if (err == ERR_NONE)
 		answer_change(call, &change, result);
-		break;
-	case ERR_INVALID:
-	case ERR_PROTOCOL:
-	case ERR_MEMORY:
-		call_refuse(call, PROBLEM_INTERNAL, NULL);
-		break;
-	default:
-		call_refuse_unavailable(call, "the participant may not be changed; ask again");
-		break;
-	}
+	else
+		call_refuse_failure(call, err, "the participant may not be changed; ask again");
 	PQclear(result);
 	pg_stmt_deinit(&stmt);
 }

@@ -15,14 +15,6 @@
 #include "web/json_write.h"
 #include "web/query.h"
 
-static void refuse_failure(struct call *call, enum err err, const char *detail)
-{
-	if (err == ERR_MEMORY || err == ERR_INVALID || err == ERR_PROTOCOL)
-		call_refuse(call, PROBLEM_INTERNAL, NULL);
-	else
-		call_refuse_unavailable(call, detail);
-}
-
 static bool is_staff(const struct call *call)
 {
 	return call_viewer(call) == MESSAGE_FOR_STAFF;
@@ -113,7 +105,7 @@ void h_read_put(struct call *call)
 	if (err == ERR_NONE)
 		answer_mark(call, result, is_repeat);
 	else
-		refuse_failure(call, err, "the mark may not be stored; put it again");
+		call_refuse_failure(call, err, "the mark may not be stored; put it again");
 	PQclear(result);
 	pg_stmt_deinit(&stmt);
 }
@@ -190,7 +182,7 @@ static void ask(struct call *call, struct pg_stmt *stmt,
 	if (err == ERR_NONE)
 		answer(call, result);
 	else
-		refuse_failure(call, err, "the record is away");
+		call_refuse_failure(call, err, "the record is away");
 	PQclear(result);
 	pg_stmt_deinit(stmt);
 }
@@ -294,7 +286,7 @@ static void ask_one(struct call *call, struct str ticket)
 	if (err == ERR_NONE)
 		answer_one(call, ticket, result);
 	else
-		refuse_failure(call, err, "the record is away");
+		call_refuse_failure(call, err, "the record is away");
 	PQclear(result);
 	pg_stmt_deinit(&stmt);
 }

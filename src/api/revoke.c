@@ -19,23 +19,13 @@ int revoke_say(struct call *call, const struct record_revocation *revocation)
 {
 	PGresult *result = NULL;
 	struct pg_stmt stmt;
-	int status = -1;
+	enum err err;
 
 	record_revoke_put(&stmt, revocation, keep_days(call->conf));
-	switch (stores_pg(call->stores, &stmt, stores_pg_deadline(call->stores), &result)) {
-	case ERR_NONE:
-		status = 0;
-		break;
-	case ERR_INVALID:
-	case ERR_PROTOCOL:
-	case ERR_MEMORY:
-		call_refuse(call, PROBLEM_INTERNAL, NULL);
-		break;
-	default:
-		call_refuse_unavailable(call, "it may not be revoked; say it again");
-		break;
-	}
+	err = stores_pg(call->stores, &stmt, stores_pg_deadline(call->stores), &result);
+	if (err != ERR_NONE)
+		call_refuse_failure(call, err, "it may not be revoked; say it again");
 	PQclear(result);
 	pg_stmt_deinit(&stmt);
-	return status;
+	return err == ERR_NONE ? 0 : -1;
 }

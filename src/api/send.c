@@ -18,20 +18,6 @@ static enum err store(struct stores *s, const struct record_send *send, struct s
 	return err;
 }
 
-static enum err outcome_of(enum err err)
-{
-	switch (err) {
-	case ERR_NONE:
-	case ERR_INVALID:
-	case ERR_PROTOCOL:
-	case ERR_MEMORY:
-		return err;
-	default:
-		/* Whether it happened or not, the client's uid makes another try safe. */
-		return ERR_UNAVAILABLE;
-	}
-}
-
 enum err send_message(struct stores *s, const struct record_send *send, bool uid_is_ours,
 		      const struct log_ctx *log, struct send_result *result_r)
 {
@@ -46,7 +32,7 @@ enum err send_message(struct stores *s, const struct record_send *send, bool uid
 		log_warn(log, "message not stored, or not known to be",
 			 LOG_STR("reason", err_text(err)));
 		send_result_deinit(result_r);
-		return outcome_of(err);
+		return err;
 	}
 	stores_learn_epoch(s, sent->ticket.epoch);
 	/* A repeat finds what the first try stored, if it did: that was not pushed yet. */

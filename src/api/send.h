@@ -17,9 +17,9 @@ struct send_result {
 
 /*
  * uid_is_ours: made for this very call, so that nobody else can have used it. Returns ERR_NONE
- * whatever the record's outcome is, and then send_result_deinit() is due; ERR_UNAVAILABLE if
- * nothing was stored, or nobody knows: a client that repeats the send with its uid is safe;
- * ERR_INVALID if the record refused the data, ERR_PROTOCOL, ERR_MEMORY.
+ * whatever the record's outcome is, and then send_result_deinit() is due; ERR_INVALID if the record
+ * refused the data, ERR_PROTOCOL, ERR_MEMORY; any other if nothing was stored, or nobody knows: a client
+ * that repeats the send with its uid is safe.
  */
 enum err send_message(struct stores *s, const struct record_send *send, bool uid_is_ours,
 		      const struct log_ctx *log, struct send_result *result_r);
