@@ -33,8 +33,8 @@ BEGIN
 		-- An event is what it is for ever, but for its text.
 		'GRANT INSERT, UPDATE (rev, content, digest, edited_at, deleted_at, deleted_by)'
 			' ON bellhop.event TO %1$I',
-		-- A deletion takes the former texts of one message along.
-		'GRANT INSERT, DELETE ON bellhop.revision TO %1$I'
+		-- A deletion takes the former texts of one message along; bellhop reseal seals them anew.
+		'GRANT INSERT, DELETE, UPDATE (content) ON bellhop.revision TO %1$I'
 	] LOOP
 		EXECUTE format(line, runtime);
 	END LOOP;

@@ -10,7 +10,6 @@ import os
 import pathlib
 import signal
 import subprocess
-import urllib.parse
 
 import psycopg2
 import pytest
@@ -20,6 +19,12 @@ from sealing import edit, is_sealed, marker, message, running
 @pytest.fixture(scope="module")
 def sealed(request):
     yield from running(request)
+
+
+@pytest.fixture(scope="module")
+def stack(sealed):
+    """For `database`."""
+    return sealed
 
 
 @pytest.fixture
@@ -394,12 +399,9 @@ class TestCopies:
     """export and import between records, with and without keys."""
 
     @pytest.fixture
-    def copy(self, sealed):
-        name = f"copy_{os.getpid()}_{base64.b16encode(os.urandom(4)).decode().lower()}"
-        url = urllib.parse.urlsplit(sealed.env["DATABASE_URL"])
-        sealed.admin(f"CREATE DATABASE {name} OWNER {url.username}")
+    def copy(self, sealed, database):
         settings = {
-            "DATABASE_URL": url._replace(path=f"/{name}").geturl(),
+            **database,
             "REDIS_URL": sealed.redis_user("copy", prefix="copy:"),
             "BELLHOP_REDIS_PREFIX": "copy:",
         }
@@ -409,8 +411,7 @@ class TestCopies:
 
         assert run("migrate").returncode == 0
         run.settings = settings
-        yield run
-        sealed.admin(f"DROP DATABASE {name} WITH (FORCE)")
+        return run
 
     @pytest.fixture
     def talk(self, sealed, site, ticket):
