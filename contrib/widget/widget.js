@@ -7,8 +7,10 @@
 // it arrives once however often the network fails. Typing, read marks and who is here come by the same stream. Texts go into the page as text, never as HTML.
 //
 // On this page alone, the stream's address says who listens (?as=): EventSource cannot send the
-// token, and two people share one page's cookies. A page of your own has one user and the session
-// cookie, and opens `${base}/v1/tickets/${ticket}/stream` as it is.
+// token, and two people share one page's cookies. A page of your own has one user: it makes a session
+// of the token (POST `${base}/v1/session`), opens `${base}/v1/tickets/${ticket}/stream` as it is, sends
+// the session's X-CSRF-Token in place of the token, and renews the session at the event `auth`, as the
+// page in README does.
 
 const RETRY_FIRST_MS = 1000;
 const RETRY_LONGEST_MS = 15000;

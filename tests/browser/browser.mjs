@@ -9,6 +9,8 @@ import {chromium} from "playwright-core";
 const FLAGS = [
 	"--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 	"--disable-background-networking", "--disable-component-update", "--disable-sync",
+	// A page that a test makes up comes from no address; it may call this machine all the same.
+	"--disable-features=LocalNetworkAccessChecks",
 ];
 
 /** Runs work(context) in a fresh browser; a script error or a refused policy on a page is a failure. */

@@ -48,8 +48,16 @@ def test_the_demo_page(request, server, node_directory):
 
 def test_the_page_of_the_readme(site, node_directory):
     html = re.search(r"^```html\n(.*?)^```", (SOURCE / "README").read_text(), re.S | re.M)[1]
-    token = site.token("bob", role="requester", tickets=["T-1"], name="Bob")
-    node(node_directory, "readme_page.mjs", origin(site), input=html, env={**os.environ, "BELLHOP_TOKEN": token})
+    env = {**os.environ, "BELLHOP_JWT_KEY": site.key.decode(), "BELLHOP_JWT_KID": site.kid}
+    node(node_directory, "readme_page.mjs", origin(site), input=html, env=env)
+
+
+@pytest.mark.parametrize("server", ["stack", "lighttpd_stack"])
+def test_a_session_is_the_own_page_s_alone(request, server, ticket, node_directory):
+    site = request.getfixturevalue(server).site
+    env = {**os.environ, "BELLHOP_TOKEN": site.token("bob"), "BELLHOP_TICKET": ticket}
+    node(node_directory, "session.mjs", origin(site), env=env)
+    assert [message["content"] for message in site.api("anna").history(ticket)] == ["by cookie"]
 
 
 class ForeignListener:
