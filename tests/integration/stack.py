@@ -4,6 +4,7 @@ A whole bellhop for a test: started by contrib/demo in a directory of its own, w
 PostgreSQL and web server. client.py talks to it; this file starts, breaks and mends it.
 """
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -95,6 +96,22 @@ class Stack:
             text=True,
             **options,
         )
+
+    def on_terminal(self, *arguments, **settings):
+        """What the operator's command draws on a terminal, its standard error, and what it writes beside it."""
+        master, slave = os.openpty()
+        command = [self.program("bellhop"), "-c", self.config, *arguments]
+        env = {**os.environ, **self.env, **settings}
+        with subprocess.Popen(
+            command, env=env, stderr=slave, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
+        ) as process:
+            os.close(slave)
+            written, drawn = process.stdout.read(), b""
+            with contextlib.suppress(OSError):  # a terminal that nobody writes to any more
+                while data := os.read(master, 4096):
+                    drawn += data
+        os.close(master)
+        return process.returncode, written, drawn.decode()
 
     # ---- processes
 

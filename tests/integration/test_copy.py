@@ -4,7 +4,6 @@ bellhop verify and rebuild: whatever is wrong in a store is found, and Redis is 
 and import: a ticket is the same in another record, however often and from where on it is taken in.
 """
 
-import contextlib
 import json
 import os
 import random
@@ -539,24 +538,9 @@ def test_much_in_little_memory(stack, ticket, copy):
 # ---- the bar
 
 
-def on_terminal(stack, *arguments, **settings):
-    """What a command draws on a terminal, its standard error, and what it writes beside it."""
-    master, slave = os.openpty()
-    command = [stack.program("bellhop"), "-c", stack.config, *arguments]
-    env = {**os.environ, **stack.env, **settings}
-    with subprocess.Popen(command, env=env, stderr=slave, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as process:
-        os.close(slave)
-        written, drawn = process.stdout.read(), b""
-        with contextlib.suppress(OSError):  # a terminal that nobody writes to any more
-            while data := os.read(master, 4096):
-                drawn += data
-    os.close(master)
-    return process.returncode, written, drawn.decode()
-
-
 def test_a_bar_on_a_terminal(stack, ticket, copy, tmp_path):
     fill(stack, ticket, 1500)
-    status, written, drawn = on_terminal(stack, "export", ticket)
+    status, written, drawn = stack.on_terminal("export", ticket)
     assert status == 0
     assert len(written.splitlines()) == 1503
     bars = drawn.split("\r")[1:]
@@ -564,11 +548,11 @@ def test_a_bar_on_a_terminal(stack, ticket, copy, tmp_path):
     assert (bars[0], bars[-2], bars[-1]) == (f"[{'.' * 40}]   0 %", f"[{'#' * 40}] 100 %", "\n"), bars
     path = tmp_path / "export"
     path.write_bytes(written)
-    status, _, drawn = on_terminal(stack, "import", str(path), **copy.settings)
+    status, _, drawn = stack.on_terminal("import", str(path), **copy.settings)
     assert status == 0 and f"[{'#' * 40}] 100 %" in drawn, drawn
     # What goes wrong is on a line of its own.
     path.write_bytes(written[:-20])
-    status, _, drawn = on_terminal(stack, "import", str(path), **copy.settings)
+    status, _, drawn = stack.on_terminal("import", str(path), **copy.settings)
     assert status == 1 and "\r\nbellhop import: line 1503: " in drawn, drawn
 
 

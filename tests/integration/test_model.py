@@ -7,6 +7,8 @@ quick, and BELLHOP_MODEL_SEED which walk; by hand another one each time, and lon
 
     BELLHOP_MODEL_SEED=$RANDOM BELLHOP_MODEL_STEPS=10000 python3 -m pytest tests/integration/test_model.py
 
+With BELLHOP_SEAL_KEYS_FILE set to a file of keys, texts are sealed.
+
 A walk that fails prints its last steps. The seed decides the steps, not what else happens at the moment of a fault.
 """
 

@@ -216,6 +216,15 @@ class TestReseal:
         done = sealed.bellhop("verify", ticket)
         assert done.returncode == 1 and "event 4: the stream differs in content" in done.stdout
 
+    def test_a_bar_on_a_terminal(self, sealed, ticket):
+        self.talk(sealed, ticket)
+        newest = sealed.add_key()
+        sealed.reload()
+        keys = {"BELLHOP_SEAL_KEYS_FILE": str(sealed.keys)}
+        status, written, drawn = sealed.on_terminal("reseal", ticket, **keys)
+        assert status == 0 and f"key {newest}: 4 texts, the newest" in written.decode()
+        assert f"[{'.' * 40}]   0 %" in drawn and drawn.endswith(f"[{'#' * 40}] 100 %\r\n"), drawn
+
     def test_usage(self, sealed):
         assert sealed.bellhop("reseal").returncode == 2
         assert sealed.bellhop("reseal", "a/b").returncode == 2
