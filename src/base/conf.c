@@ -374,6 +374,29 @@ struct conf *conf_load(const char *path, struct buf *report)
 	return l.conf;
 }
 
+/* A URL is a secret by the password in it. */
+static bool is_telling(struct str text)
+{
+	const char *scheme = memmem(text.p, text.n, "://", 3);
+	const char *at = memrchr(text.p, '@', text.n);
+
+	return scheme == NULL || (at != NULL && at > scheme + 3 &&
+				  memchr(scheme + 3, ':', (size_t)(at - scheme - 3)) != NULL);
+}
+
+const char *conf_secret_file(const struct conf *conf)
+{
+	for (int key = 0; key < CONF_COUNT; key++) {
+		const struct value *value = &conf->values[key];
+
+		if (has(conf_table_item((enum conf_key)key), CONF_SECRET) &&
+		    value->origin == FROM_FILE && !value->indirect && value->text[0] != '\0' &&
+		    is_telling(str_of(value->text)))
+			return conf->path;
+	}
+	return NULL;
+}
+
 int conf_keep_fixed(struct conf *fresh, const struct conf *current, struct buf *report)
 {
 	for (int key = 0; key < CONF_COUNT; key++) {

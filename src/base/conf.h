@@ -48,6 +48,9 @@ bool conf_bool(const struct conf *conf, enum conf_key key);
 /* True if it came from the environment or the file rather than from the table. */
 bool conf_is_set(const struct conf *conf, enum conf_key key);
 
+/* The file that was read, where a password or token stands in it; else NULL. */
+const char *conf_secret_file(const struct conf *conf);
+
 /*
  * For SIGHUP: in `fresh`, puts the values of `current` back where they differ and the row is not
  * reloadable, with one line to *report for each ("NAME changed: takes effect at the next start").

@@ -2,6 +2,8 @@
 /* bellhop check: the keys of tokens, the secret, and who may name a user. */
 #include "config.h"
 
+#include <sys/stat.h>
+
 #include "base/conf.h"
 #include "base/secret.h"
 #include "cli/checks.h"
@@ -73,8 +75,37 @@ static void check_origins(struct checks *checks, struct str list)
 	}
 }
 
+/* Secrets in the settings themselves are for those who may read that file. */
+static void check_file(struct checks *checks, const struct conf *conf)
+{
+	const char *path = conf_secret_file(conf);
+	struct stat st;
+
+	if (path != NULL && stat(path, &st) == 0 && (st.st_mode & (S_IROTH | S_IWOTH)) != 0)
+		checks_add(
+			checks, CHECK_WARNING, "settings",
+			"everybody on this machine may read %s, and the secrets in it: chmod 640, or "
+			"name files of their own (REDIS_PASSWORD_FILE and so on)",
+			path);
+}
+
+static void check_life(struct checks *checks, const struct conf *conf)
+{
+	enum { DAYS_MAX = 92 };
+	int64_t days = conf_int(conf, CONF_TOKEN_MAX_DAYS);
+
+	if (days > DAYS_MAX)
+		checks_add(
+			checks, CHECK_WARNING, "tokens",
+			"BELLHOP_TOKEN_MAX_DAYS is %lld: a token that was stolen is good for that "
+			"long; %d and less is prudent",
+			(long long)days, DAYS_MAX);
+}
+
 void check_keys(struct checks *checks, const struct conf *conf)
 {
+	check_file(checks, conf);
+	check_life(checks, conf);
 	check_ring(checks, conf);
 	check_secret(checks, conf);
 	check_origins(checks, str_of(conf_str(conf, CONF_ALLOWED_ORIGINS)));

@@ -126,6 +126,7 @@ void check_postgres(struct checks *checks, const struct conf *conf)
 			 : ERR_MEMORY;
 	if (err == ERR_NONE) {
 		check_server(checks, conf, result);
+		check_role(checks, pg);
 		check_schema(checks, conf, pg);
 	} else {
 		checks_add(checks, CHECK_ERROR, "postgresql", "%s: %s", err_text(err),

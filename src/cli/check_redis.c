@@ -198,7 +198,8 @@ static void check_deployment(struct checks *checks, const struct conf *conf,
 			   "Redis does not know the deployment: is bellhop-archive running?");
 }
 
-static void ask(struct checks *checks, const struct conf *conf, struct redis_conn *redis)
+/* False where it did not answer. */
+static bool ask(struct checks *checks, const struct conf *conf, struct redis_conn *redis)
 {
 	enum {
 		INFO,
@@ -237,6 +238,7 @@ static void ask(struct checks *checks, const struct conf *conf, struct redis_con
 	}
 	redis_conn_release(replies, REPLIES);
 	buf_deinit(&commands);
+	return err == ERR_NONE;
 }
 
 void check_redis(struct checks *checks, const struct conf *conf)
@@ -254,8 +256,9 @@ void check_redis(struct checks *checks, const struct conf *conf)
 			       1000 * conf_int(conf, CONF_REDIS_CONNECT_TIMEOUT));
 	if (redis == NULL)
 		checks_add(checks, CHECK_ERROR, "redis", "out of memory");
-	else
-		ask(checks, conf, redis);
+	else if (ask(checks, conf, redis))
+		check_redis_user(checks, &target, redis,
+				 1000 * conf_int(conf, CONF_REDIS_CONNECT_TIMEOUT));
 out:
 	redis_conn_free(redis);
 	redis_target_deinit(&target);

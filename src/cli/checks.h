@@ -8,6 +8,9 @@
 #include "web/json_write.h"
 
 struct conf;
+struct pg_conn;
+struct redis_conn;
+struct redis_target;
 
 /* In the order of badness; also the exit status. */
 enum check_level {
@@ -41,6 +44,10 @@ enum check_level checks_finish(struct checks *checks);
 void check_keys(struct checks *checks, const struct conf *conf);
 void check_postgres(struct checks *checks, const struct conf *conf);
 void check_redis(struct checks *checks, const struct conf *conf);
+void check_redis_user(struct checks *checks, const struct redis_target *target,
+		      struct redis_conn *redis,
+		      int64_t connect_timeout_ms);	    /* part of the former */
+void check_role(struct checks *checks, struct pg_conn *pg); /* part of check_postgres() */
 void check_seal(struct checks *checks, const struct conf *conf);
 void check_sockets(struct checks *checks, const struct conf *conf);
 void check_url(struct checks *checks, const struct conf *conf);

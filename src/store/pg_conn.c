@@ -281,6 +281,24 @@ unsigned pg_conn_generation(const struct pg_conn *c)
 	return c->generation;
 }
 
+bool pg_conn_is_password_used(const struct pg_conn *c)
+{
+	return c->pg != NULL && PQconnectionUsedPassword(c->pg) == 1;
+}
+
+bool pg_conn_is_server_verified(const struct pg_conn *c)
+{
+	PQconninfoOption *options = c->pg != NULL ? PQconninfo(c->pg) : NULL;
+	bool is_verified = false;
+
+	for (const PQconninfoOption *o = options; o != NULL && o->keyword != NULL; o++) {
+		if (strcmp(o->keyword, "sslmode") == 0)
+			is_verified = o->val != NULL && strcmp(o->val, "verify-full") == 0;
+	}
+	PQconninfoFree(options);
+	return is_verified && PQsslInUse(c->pg) == 1;
+}
+
 const char *pg_conn_error(const struct pg_conn *c)
 {
 	return c->fault.text;

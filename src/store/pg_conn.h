@@ -54,6 +54,11 @@ const struct pg_deployment *pg_conn_deployment(const struct pg_conn *c);
 /* How many connections were made so far: a change means that pg_conn_deployment() is news. */
 unsigned pg_conn_generation(const struct pg_conn *c);
 
+/* Of the open connection: whether the server asked for a password, ... */
+bool pg_conn_is_password_used(const struct pg_conn *c);
+/* ... and whether its certificate and name were checked (sslmode=verify-full). */
+bool pg_conn_is_server_verified(const struct pg_conn *c);
+
 /* One line about the latest failure, for logs; "" if there was none. Never data or a password. */
 const char *pg_conn_error(const struct pg_conn *c);
 

@@ -251,15 +251,21 @@ int redis_target_copy(const struct redis_target *target, struct redis_target *co
 	return 0;
 }
 
-void redis_target_deinit(struct redis_target *target)
+void redis_target_forget_password(struct redis_target *target)
 {
 	if (target->password != NULL)
 		sodium_memzero(target->password, strlen(target->password));
+	free(target->password);
+	target->password = NULL;
+}
+
+void redis_target_deinit(struct redis_target *target)
+{
+	redis_target_forget_password(target);
 	free(target->host);
 	free(target->port);
 	free(target->path);
 	free(target->user);
-	free(target->password);
 	redis_tls_ctx_free(target->tls);
 	*target = (struct redis_target){0};
 }

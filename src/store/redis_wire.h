@@ -51,6 +51,9 @@ int redis_target_of_conf(const struct conf *conf, enum conf_key url, struct redi
 /* A deep copy. 0, or -1 if out of memory. */
 int redis_target_copy(const struct redis_target *target, struct redis_target *copy_r);
 
+/* Wipes the password, so that there is none. */
+void redis_target_forget_password(struct redis_target *target);
+
 /* {0} is fine. Wipes the password. */
 void redis_target_deinit(struct redis_target *target);
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A daemon of a test's own, beside those of a stack."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -60,3 +61,11 @@ class Daemon:
 
     def __exit__(self, *_):
         self.stop()
+
+
+@contextlib.contextmanager
+def daemons(stack, **settings):
+    """All three in place of a stack's own, which are stopped, where its web server looks for them."""
+    paths = {name: str(stack.dir / "run" / f"{name}.sock") for name in ("archive", "api", "push")}
+    with contextlib.ExitStack() as cleaning:
+        yield [cleaning.enter_context(Daemon(stack, name, path, **settings)) for name, path in paths.items()]

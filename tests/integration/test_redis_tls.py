@@ -19,7 +19,7 @@ from conftest import running_stack
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from daemon import Daemon
+from daemon import Daemon, daemons
 from stack import SOURCE
 
 UNTRUSTED = "TLS: (self-signed certificate in certificate chain|unable to get local issuer certificate)"
@@ -130,14 +130,6 @@ def serve(stack, authority, tmp_path):
     yield start
     for server in servers:
         server.kill()
-
-
-@contextlib.contextmanager
-def daemons(stack, **settings):
-    """The stack's own three, with other settings, where the web server looks for them."""
-    paths = {name: str(stack.dir / "run" / f"{name}.sock") for name in ("archive", "api", "push")}
-    with contextlib.ExitStack() as cleaning:
-        yield [cleaning.enter_context(Daemon(stack, name, path, **settings)) for name, path in paths.items()]
 
 
 def settings_of(server, **more):

@@ -78,7 +78,7 @@ def test_every_table_is_known(stack):
         "ALTER TABLE bellhop.event ADD COLUMN x int",
         "UPDATE bellhop.event SET sender_id = 'eve'",
         "UPDATE bellhop.event SET sent_at = now()",
-        "UPDATE bellhop.revision SET content = 'x'",
+        "UPDATE bellhop.revision SET rev = 9",
         "DELETE FROM bellhop.ticket",
         "DELETE FROM bellhop.participant",
         "DELETE FROM bellhop.receipt",
