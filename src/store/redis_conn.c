@@ -218,16 +218,20 @@ static enum err move(struct redis_conn *conn, struct str out, size_t n, int64_t 
 	else if (redis_tls_put(conn->tls, out) != 0)
 		return fail_tls(conn);
 	while (got < n) {
-		short events = (short)(has_output(conn) ? POLLIN | POLLOUT : POLLIN);
-		int ready = wait_for(conn->fd, events, deadline_ms);
+		short events;
+		int ready;
 
+		/* Before it waits: there mostly is room, and then one wait a round trip is enough. */
+		err = flush(conn);
+		if (err != ERR_NONE)
+			return err;
+		events = (short)(has_output(conn) ? POLLIN | POLLOUT : POLLIN);
+		ready = wait_for(conn->fd, events, deadline_ms);
 		if (ready == -1)
 			return fail(conn, ERR_UNCERTAIN, "could not wait", strerror(errno));
 		if (ready == 0)
 			return fail(conn, ERR_UNCERTAIN, "no answer in time", "");
-		err = flush(conn);
-		if (err == ERR_NONE)
-			err = feed(conn);
+		err = feed(conn);
 		if (err == ERR_NONE)
 			err = take_replies(conn, n, &got, replies);
 		if (err != ERR_NONE)
