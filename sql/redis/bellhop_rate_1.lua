@@ -35,6 +35,11 @@ local function now_us()
 	return tonumber(time[1]) * 1000000 + tonumber(time[2])
 end
 
+-- All of the quota is back in so many microseconds.
+local function keep(key, now, us)
+	redis.call('SET', key, string.format('%d', now + us), 'PX', string.format('%d', math.ceil(us / 1000)))
+end
+
 -- take(rate; quota, interval in microseconds)
 -- One call. 0 or more: let in, and all of the quota is back in so many microseconds. Less: not let in, and
 -- to be asked again after as many.
@@ -51,12 +56,17 @@ local function take(keys, args)
 	end
 	local whole = quota * interval
 	local now = now_us()
-	local owed = math.min(math.max(kept(redis.call('GET', keys[1])) - now, 0), whole) + interval
-	if owed > whole then
-		return whole - owed
+	local known = math.max(kept(redis.call('GET', keys[1])) - now, 0)
+	local owed = math.min(known, whole) + interval
+	if owed <= whole then
+		keep(keys[1], now, owed)
+		return owed
 	end
-	redis.call('SET', keys[1], string.format('%d', now + owed), 'PX', string.format('%d', math.ceil(owed / 1000)))
-	return owed
+	-- Further ahead than this rule can have made it: the clock was set back, or the rule has changed.
+	if known > whole then
+		keep(keys[1], now, whole)
+	end
+	return whole - owed
 end
 
 -- ---- the functions ----

@@ -16,9 +16,11 @@ int64_t gcra_take(const struct gcra_rule *rule, int64_t now_us, int64_t *full_at
 	const int64_t whole_us = rule->quota * rule->interval_us;
 	int64_t owed_us = 0;
 
+	if (*full_at_us > now_us + whole_us)
+		*full_at_us = now_us + whole_us;
 	/* Compared before it is subtracted: what is kept may be anything. */
 	if (*full_at_us > now_us)
-		owed_us = *full_at_us > now_us + whole_us ? whole_us : *full_at_us - now_us;
+		owed_us = *full_at_us - now_us;
 	owed_us += rule->interval_us;
 	if (owed_us > whole_us)
 		return whole_us - owed_us;

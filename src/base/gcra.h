@@ -28,8 +28,9 @@ struct gcra_rule gcra_rule(int64_t quota, int64_t window_s);
 
 /*
  * One call at now_us. *full_at_us is what is kept: any earlier time, 0 included, is a caller of whom
- * nothing is known; it changes only if the call is let in. One that is further ahead than the rule can
- * have made it (a clock that was set back, a rule that was changed) counts as the furthest possible.
+ * nothing is known; it changes if the call is let in. One that is further ahead than the rule can have
+ * made it (a clock that was set back, a rule that was changed) becomes the furthest possible, so that
+ * nobody waits for longer than he is told.
  *
  * 0 or more: let in, and all of the quota is back in so many microseconds. Less: not let in, and to be
  * asked again after as many. The rule has a quota.

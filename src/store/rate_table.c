@@ -127,10 +127,11 @@ int64_t rate_table_take(struct rate_table *table, struct str policy, struct str 
 	for (int i = 0; i < TRIES_MAX; i++) {
 		uint64_t word;
 		_Atomic uint64_t *entry = find(&place, &word);
-		int64_t full_at = known_of(&place, word);
+		const int64_t known = known_of(&place, word);
+		int64_t full_at = known;
 
 		answer = gcra_take(rule, now, &full_at);
-		if (answer < 0 ||
+		if (full_at == known ||
 		    atomic_compare_exchange_strong(entry, &word,
 						   place.tag | ((uint64_t)full_at & TIME_MASK)))
 			break;

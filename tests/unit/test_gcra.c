@@ -82,7 +82,7 @@ static void idle_callers_have_all_again(void **state)
 	assert_int_equal(gcra_take(&rule, NOW + 1000000 * SECOND, &full_at), rule.interval_us);
 }
 
-/* Nobody waits longer than the window, and who is let in has no more than the quota. */
+/* Nobody waits longer than he is told, and who is let in has no more than the quota. */
 static void a_clock_that_goes_back_costs_a_window_at_most(void **state)
 {
 	static const int64_t kept[] = {INT64_MAX, NOW + 86400 * SECOND, NOW + 10 * SECOND + 1};
@@ -90,10 +90,13 @@ static void a_clock_that_goes_back_costs_a_window_at_most(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < LENGTH(kept); i++) {
-		int64_t full_at = kept[i];
+		int64_t full_at = kept[i], now = NOW;
 
-		assert_int_equal(gcra_take(&rule, NOW, &full_at), -rule.interval_us);
-		assert_int_equal(full_at, kept[i]);
+		assert_int_equal(gcra_take(&rule, now, &full_at), -rule.interval_us);
+		assert_int_equal(full_at, now + 10 * SECOND);
+		now += rule.interval_us;
+		assert_int_equal(gcra_take(&rule, now, &full_at), 10 * SECOND);
+		assert_int_equal(gcra_take(&rule, now, &full_at), -rule.interval_us);
 	}
 	for (size_t i = 0; i < 2; i++) {
 		int64_t full_at = i == 0 ? INT64_MIN : 0;
@@ -111,8 +114,10 @@ static void a_changed_rule_holds_at_once(void **state)
 	for (int64_t k = 0; k < 50; k++)
 		gcra_take(&wide, NOW, &full_at);
 	assert_int_equal(gcra_take(&narrow, NOW, &full_at), -SECOND);
+	/* What it takes to wait is the new rule's, too. */
+	assert_int_equal(gcra_take(&narrow, NOW + SECOND, &full_at), 2 * SECOND);
 	/* And the other way round: what was used stays used. */
-	assert_int_equal(gcra_take(&wide, NOW, &full_at), 51 * SECOND);
+	assert_int_equal(gcra_take(&wide, NOW + SECOND, &full_at), 3 * SECOND);
 }
 
 /* Numbers at the ends of what settings and clocks allow. */

@@ -114,6 +114,17 @@ static void time_gives_it_back(void **state)
 	assert_int_equal(let_in(*state, SENDS, ANN, &rule, 30), 20);
 }
 
+/* Who waits as told is let in, however much of an older rule was used. */
+static void a_narrower_rule_is_waited_for_alone(void **state)
+{
+	const struct gcra_rule wide = slow_rule(), narrow = gcra_rule(2, 2);
+
+	let_in(*state, SENDS, ANN, &wide, 20);
+	assert_int_equal(rate_table_take(*state, SENDS, ANN, &narrow), -narrow.interval_us);
+	clock_shift_ms(narrow.interval_us / 1000);
+	assert_int_equal(let_in(*state, SENDS, ANN, &narrow, 5), 1);
+}
+
 static void what_redis_has_counted_is_not_forgotten(void **state)
 {
 	const struct gcra_rule rule = slow_rule();
@@ -202,6 +213,7 @@ int main(void)
 #define TABLE_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 		TABLE_TEST(users_and_policies_are_counted_apart),
 		TABLE_TEST(time_gives_it_back),
+		TABLE_TEST(a_narrower_rule_is_waited_for_alone),
 		TABLE_TEST(what_redis_has_counted_is_not_forgotten),
 		TABLE_TEST(children_share_it),
 		TABLE_TEST(processes_that_race_are_counted),
