@@ -107,6 +107,7 @@ static void good_values(void **state)
 		setenv("BELLHOP_TRUST_PARAMS", yes[i], 1);
 		setenv("BELLHOP_PG_POOLED", no[i], 1);
 		conf = load("");
+		assert_non_null(conf);
 		assert_true(conf_bool(conf, CONF_TRUST_PARAMS));
 		assert_false(conf_bool(conf, CONF_PG_POOLED));
 		conf_free(conf);
@@ -129,6 +130,8 @@ static void rates(void **state)
 	(void)state;
 	for (size_t i = 0; i < LENGTH(rows); i++) {
 		struct conf *conf = load(rows[i].line);
+
+		assert_non_null(conf);
 		struct conf_rate rate;
 
 		assert_non_null(conf);
@@ -227,6 +230,7 @@ static void files(void **state)
 	/* The default file need not be there; where it is, it is somebody else's. */
 	buf_reset(&report);
 	conf = conf_load(NULL, &report);
+	assert_non_null(conf);
 	if (conf == NULL)
 		assert_non_null(strstr(buf_cstr(&report), CONF_DEFAULT_PATH));
 	conf_free(conf);
@@ -280,6 +284,8 @@ static void reload(void **state)
 				  "BELLHOP_SOCKET_MODE=600\n");
 
 	(void)state;
+	assert_non_null(fresh);
+	assert_non_null(current);
 	assert_int_equal(conf_keep_fixed(fresh, current, &report), 0);
 	conf_free(current);
 	assert_true(conf_int(fresh, CONF_API_WORKERS) == 2);
@@ -301,6 +307,7 @@ static void printing(void **state)
 	setenv("BELLHOP_TOKEN", "CHANGE_ME", 1);
 	conf = load("BELLHOP_JWT_ISSUER='a \"b\" $c \\\\ `d` # e'\nBELLHOP_API_WORKERS=2\n"
 		    "BELLHOP_ALLOWED_ORIGINS='https://a.example https://b.example'\n");
+	assert_non_null(conf);
 	unsetenv("BELLHOP_TOKEN");
 	conf_print(conf, &out);
 	assert_null(strstr(buf_cstr(&out), "CHANGE_ME"));
@@ -337,6 +344,7 @@ static void sample(void **state)
 		buf_putc(&live, '\n');
 	}
 	conf = load(buf_cstr(&live));
+	assert_non_null(conf);
 	assert_string_equal(buf_cstr(&report), "");
 	assert_non_null(conf);
 	conf_free(conf);

@@ -301,7 +301,7 @@ static void building(void **state)
 					      "\1\3\1\2\0\x8\0\0\0\0\0\0\0\0\0\0")));
 	/* A long answer takes several records. */
 	buf_reset(&out);
-	while (data.len < FCGI_RECORD_CONTENT_MAX + 10)
+	while (buf_ok(&data) && data.len < FCGI_RECORD_CONTENT_MAX + 10)
 		buf_putc(&data, 'x');
 	fcgi_record_put_stdout(&out, 1, buf_str(&data));
 	assert_int_equal(out.len, data.len + 2 * FCGI_RECORD_HEAD_SIZE);

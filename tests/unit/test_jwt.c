@@ -391,6 +391,7 @@ static void algorithm_confusion(void **state)
 	size_t n;
 
 	(void)state;
+	assert_non_null(attacker);
 	assert_int_equal(sodium_base642bin(raw, sizeof(raw),
 					   "GFnuRAllhM3+hUG6wWfcO5bIUIaqMLa2ywxcOK1wMWbh", 44, NULL,
 					   &n, NULL, sodium_base64_VARIANT_ORIGINAL),

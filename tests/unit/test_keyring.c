@@ -40,6 +40,7 @@ static void rfc7515_a1(void **state)
 	size_t n;
 
 	(void)state;
+	assert_non_null(ring);
 	assert_int_equal(
 		base64url_decode(STR("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75"
 				     "aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"),
@@ -84,6 +85,7 @@ static void rfc8037_a4(void **state)
 	size_t n;
 
 	(void)state;
+	assert_non_null(ring);
 	put_pem(&pem, "PRIVATE KEY",
 		"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20", 16,
 		STR("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"));
@@ -162,6 +164,7 @@ static void bad_material(void **state)
 	struct keyring *ring = keyring_new();
 
 	(void)state;
+	assert_non_null(ring);
 	for (size_t i = 0; i < LENGTH(rows); i++)
 		assert_null(add(ring, "k", rows[i]));
 	assert_int_equal(keyring_count(ring), 0);

@@ -73,9 +73,13 @@ static int begin(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	f->base = event_base_new();
+	assert_non_null(f->base);
 	f->typing = typing_new(f->base);
+	assert_non_null(f->typing);
 	f->reads = reads_new(f->base);
+	assert_non_null(f->reads);
 	f->hub = hub_new(STR("T-1"), 8);
+	assert_non_null(f->hub);
 	hub_start(f->hub, 1, 0, 0);
 	join(f->hub, &f->staff, MESSAGE_FOR_STAFF);
 	join(f->hub, &f->public, MESSAGE_FOR_PUBLIC);

@@ -62,6 +62,7 @@ static void put(struct outq *q, struct buf *expected, size_t len, char letter, e
 	memset(bytes, letter, len);
 	bytes[len - 1] = '\n';
 	frame = frame_raw((struct str){bytes, len});
+	assert_non_null(frame);
 	assert_int_equal(outq_put(q, frame, kind), 0);
 	frame_unref(frame);
 	if (expected != NULL)
@@ -102,6 +103,8 @@ static void another_id_takes_the_place_of_the_own(void **state)
 	struct frame *frame = frame_new("message", STR("1.5"), STR("{\"n\":1}"));
 
 	(void)state;
+	assert_non_null(id);
+	assert_non_null(frame);
 	for (size_t cut = 1; cut < 80; cut++) {
 		struct outq q;
 		struct buf wire = BUF_INIT, content = BUF_INIT, expected = BUF_INIT;

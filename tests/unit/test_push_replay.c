@@ -319,6 +319,7 @@ static struct hub *make_hub(void)
 	struct hub *hub = hub_new(STR("T-1"), 64);
 	int64_t start = random_to(world.last), last_public = 0;
 
+	assert_non_null(hub);
 	for (int64_t seq = 1; seq <= start; seq++) {
 		if (world.events[seq - 1].is_public)
 			last_public = seq;
@@ -378,6 +379,7 @@ static void everything_comes_once_and_in_order(void **state)
 	struct event_base *base = event_base_new();
 
 	(void)state;
+	assert_non_null(base);
 	for (seed = 1; seed <= ROUNDS; seed++) {
 		unsigned int round = seed;
 		struct link link = {.ops = &link_ops};
@@ -396,6 +398,7 @@ static void everything_comes_once_and_in_order(void **state)
 		link.shown = client.expected = link.pos;
 		hub_join(hub, &link);
 		replay = client.replay = replay_new(base, NULL, &link, &replay_ops, &client);
+		assert_non_null(replay);
 		play(base, hub, replay);
 		assert_true(client.gone_to == 0 || link.pos >= client.gone_to);
 		replay_free(replay);
@@ -424,6 +427,7 @@ static void a_page_ends_where_its_user_was_removed(void **state)
 	struct event_base *base = event_base_new();
 
 	(void)state;
+	assert_non_null(base);
 	for (size_t i = 0; i < 2; i++) {
 		struct hub *hub = hub_new(STR("T-1"), 64);
 		struct link link = {.ops = &revocable_ops,
@@ -432,6 +436,7 @@ static void a_page_ends_where_its_user_was_removed(void **state)
 				    .let_in_at = 30};
 		struct replay *replay;
 
+		assert_non_null(hub);
 		client = (struct client){.viewer = MESSAGE_FOR_STAFF, .room = EVENTS_MAX};
 		seed = 1;
 		make_world();
@@ -447,6 +452,7 @@ static void a_page_ends_where_its_user_was_removed(void **state)
 		hub_start(hub, 1, 40, 40);
 		hub_join(hub, &link);
 		replay = client.replay = replay_new(base, NULL, &link, &replay_ops, &client);
+		assert_non_null(replay);
 		replay_pump(replay);
 		answer(true);
 		assert_true(client.is_revoked);

@@ -16,6 +16,7 @@ static void only_the_next_event_is_taken(void **state)
 	struct ticket_event second = push_events_next(&ticket, false);
 
 	(void)state;
+	assert_non_null(ring);
 	assert_int_equal(ring_first(ring), 1);
 	assert_int_equal(ring_last(ring), 0);
 	assert_int_equal(ring_append(ring, &second), -1);
@@ -35,6 +36,7 @@ static void the_oldest_leave_first(void **state)
 	struct ring *ring = ring_new(100, 1 << 20);
 
 	(void)state;
+	assert_non_null(ring);
 	for (int64_t seq = 1; seq <= 1000; seq++) {
 		struct ticket_event event = push_events_next(&ticket, false);
 
@@ -56,6 +58,7 @@ static void bytes_are_bounded_but_the_newest_stays(void **state)
 	struct ring *ring = ring_new(100, 20000);
 
 	(void)state;
+	assert_non_null(ring);
 	memset(text, 'x', sizeof(text));
 	for (int i = 0; i < 20; i++) {
 		struct ticket_event event = push_events_next(&ticket, false);
@@ -79,6 +82,7 @@ static void a_frame_is_made_once_for_each_viewer(void **state)
 	struct frame *staff, *public;
 
 	(void)state;
+	assert_non_null(ring);
 	assert_int_equal(ring_append(ring, &note), 0);
 	assert_int_equal(ring_append(ring, &message), 0);
 	staff = ring_frame(ring, 2, MESSAGE_FOR_STAFF);
@@ -111,6 +115,7 @@ static void a_deletion_takes_the_content_out(void **state)
 	struct ticket_event events[4];
 
 	(void)state;
+	assert_non_null(ring);
 	events[0] = push_events_next(&ticket, false);
 	events[1] = push_events_next(&ticket, false);
 	events[2] = push_events_next(&ticket, false);
@@ -147,6 +152,7 @@ static void what_tells_an_erased_text_is_let_go_of(void **state)
 	struct ring *ring = ring_new(16, 1 << 20);
 
 	(void)state;
+	assert_non_null(ring);
 	for (int i = 0; i < 4; i++) {
 		struct ticket_event event = push_events_next(&ticket, false);
 

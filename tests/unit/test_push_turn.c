@@ -45,6 +45,9 @@ static void jobs_run_once_writes_first(void **state)
 	struct named never = {.job = {.run = note}, .turn = turn, .name = 'x'};
 
 	(void)state;
+	assert_non_null(base);
+	assert_non_null(turn);
+	assert_non_null(now);
 	turn_ask(turn, &never.job);
 	turn_ask(turn, &write.job);
 	turn_ask(turn, &write.job);

@@ -85,7 +85,7 @@ static void limits(void **state)
 
 	buf_reset(&text);
 	buf_puts(&text, "a=");
-	while (text.len < QUERY_BYTES_MAX)
+	while (buf_ok(&text) && text.len < QUERY_BYTES_MAX)
 		buf_putc(&text, 'x');
 	assert_int_equal(query_parse(&q, buf_str(&text), &detail), QUERY_OK);
 	query_deinit(&q);

@@ -57,6 +57,7 @@ static void test_outcomes(void **state)
 
 		fake_redis_start(&fake, &rows[i].turn, 1);
 		conn = redis_conn_new(&fake.target, "test", 1000);
+		assert_non_null(conn);
 		assert_int_equal(exec_two(conn, 300, replies), rows[i].err);
 		if (rows[i].err == ERR_NONE) {
 			assert_string_equal(replies[0]->str, "PONG");
@@ -84,6 +85,7 @@ static void test_refused(void **state)
 	fake_redis_start(&fake, &turn, 1);
 	fake.target.password = strdup("CHANGE_ME");
 	conn = redis_conn_new(&fake.target, "test", 1000);
+	assert_non_null(conn);
 	assert_int_equal(exec_two(conn, 1000, replies), ERR_REFUSED);
 	assert_null(strstr(redis_conn_reason(conn), "CHANGE_ME"));
 	redis_conn_free(conn);
@@ -97,6 +99,7 @@ static void test_nobody_there(void **state)
 	redisReply *replies[2];
 
 	(void)state;
+	assert_non_null(conn);
 	assert_int_equal(exec_two(conn, 1000, replies), ERR_UNAVAILABLE);
 	redis_conn_free(conn);
 	redis_conn_free(NULL);
@@ -114,6 +117,7 @@ static void test_deadline_holds(void **state)
 	(void)state;
 	fake_redis_start(&fake, &turn, 1);
 	conn = redis_conn_new(&fake.target, "test", 1000);
+	assert_non_null(conn);
 	start = clock_mono_ms();
 	assert_int_equal(exec_two(conn, 200, replies), ERR_UNCERTAIN);
 	assert_in_range(clock_mono_ms() - start, 190, 2000);
@@ -136,6 +140,7 @@ static void test_comes_back(void **state)
 	(void)state;
 	fake_redis_start(&fake, turns, LENGTH(turns));
 	conn = redis_conn_new(&fake.target, "test", 1000);
+	assert_non_null(conn);
 	assert_int_equal(exec_two(conn, 2000, replies), ERR_NONE);
 	redis_conn_release(replies, 2);
 	/* Found dead or not, it answers or says so; the third connection is good. */
@@ -158,6 +163,7 @@ static void test_failed_buffer(void **state)
 	redisReply *reply;
 
 	(void)state;
+	assert_non_null(conn);
 	redis_wire_putc(&b, "PING", NULL);
 	assert_int_equal(redis_conn_exec(conn, &b, 1, clock_mono_ms() + 100, &reply), ERR_MEMORY);
 	buf_deinit(&b);

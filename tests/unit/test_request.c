@@ -327,7 +327,7 @@ static void hostile_values(void **state)
 		request_deinit(&q);
 	}
 
-	while (large.len < 60000)
+	while (buf_ok(&large) && large.len < 60000)
 		buf_putc(&large, 'x');
 	start(&q, "/");
 	request_param(&q, STR("HTTP_COOKIE"), buf_str(&large));

@@ -104,6 +104,7 @@ static void test_the_copy_has_what_was_put_into_it(void **state)
 	redisReply *reply = NULL, copy;
 
 	(void)state;
+	assert_non_null(all);
 	memset(longest, 'x', IDS_JTI_MAX);
 	longest[IDS_JTI_MAX] = '\0';
 	assert_int_equal(record_revoke_put_copy(&command, "p:", put, 4, true), 1);

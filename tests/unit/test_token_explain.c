@@ -17,6 +17,7 @@ static struct keyring *make_ring(void)
 	struct keyring *ring = keyring_new();
 	struct buf error = BUF_INIT;
 
+	assert_non_null(ring);
 	assert_int_equal(keyring_add(ring, STR("main"), STR(SECRET), &error), 0);
 	buf_deinit(&error);
 	return ring;
