@@ -312,13 +312,21 @@ int64_t lobby_deadline(const struct lobby *lobby)
 	return next != NULL ? next->deadline_ms : INT64_MAX;
 }
 
+/* Something of it is here that was not read yet, its end included. */
+static bool has_unread(const struct guest *guest)
+{
+	struct pollfd peer = {.fd = guest->fd, .events = POLLIN};
+
+	return poll(&peer, 1, 0) > 0;
+}
+
 bool lobby_close_idle(struct lobby *lobby)
 {
 	struct guest *guest, *next;
 
 	for (guest = TAILQ_FIRST(&lobby->guests); guest != NULL; guest = next) {
 		next = TAILQ_NEXT(guest, entry);
-		if (guest->intake.state == INTAKE_HEAD)
+		if (guest->intake.state == INTAKE_HEAD && !has_unread(guest))
 			leave(lobby, guest);
 	}
 	return !TAILQ_EMPTY(&lobby->guests);

@@ -59,7 +59,10 @@ void lobby_expire(struct lobby *lobby);
 /* When lobby_expire() is due again (clock_mono_ms), INT64_MAX if nobody waits. */
 int64_t lobby_deadline(const struct lobby *lobby);
 
-/* Closes those who have not sent a whole head. Whether any other is left, to be served to its end. */
+/*
+ * Closes those who have not sent a whole head, read or not; called again after each lobby_wake(), it closes
+ * those of whom no more was here. Whether any other is left, to be served to its end.
+ */
 bool lobby_close_idle(struct lobby *lobby);
 
 #endif

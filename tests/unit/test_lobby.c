@@ -224,6 +224,28 @@ static void closing_the_idle(void **state)
 	close(rest);
 }
 
+/* What is here is served, read or not; who sends the rest of a head later is not waited for. */
+static void closing_the_idle_with_bytes_unread(void **state)
+{
+	struct house *house = *state;
+	struct guest *guest;
+	int whole = connect_with(house, house->post.data, 0, &guest);
+	int cut = connect_with(house, house->post.data, 0, &guest);
+
+	assert_int_equal(write(whole, house->post.data, house->post.len), house->post.len);
+	assert_int_equal(write(cut, house->post.data, 10), 10);
+	assert_true(lobby_close_idle(house->lobby));
+	guest = settle(house);
+	assert_non_null(guest);
+	lobby_answer(house->lobby, guest, STR("Status: 200 OK\r\n\r\n"));
+	assert_null(settle(house));
+	assert_false(lobby_close_idle(house->lobby));
+	assert_true(is_closed(whole));
+	assert_true(is_closed(cut));
+	close(whole);
+	close(cut);
+}
+
 /* The number of those who wait is bounded: the oldest goes. */
 static void a_crowd(void **state)
 {
@@ -329,6 +351,7 @@ int main(void)
 		IN_A_HOUSE(a_peer_that_goes),
 		IN_A_HOUSE(a_peer_that_goes_before_its_answer),
 		IN_A_HOUSE(closing_the_idle),
+		IN_A_HOUSE(closing_the_idle_with_bytes_unread),
 		IN_A_HOUSE(a_crowd),
 		IN_A_HOUSE(a_deaf_crowd),
 		IN_A_HOUSE(a_body_that_is_too_large),
