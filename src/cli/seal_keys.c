@@ -97,7 +97,7 @@ static void print_setting(const char *path, size_t n)
 	char *absolute = realpath(path, NULL);
 
 	if (n > 1)
-		printf("# %zu keys, the last of them new: reload bellhop-api and bellhop-push, then "
+		printf("# %zu keys, the last of them new: reload bellhop-push, then bellhop-api, then "
 		       "run bellhop reseal\n",
 		       n);
 	printf("BELLHOP_SEAL_KEYS_FILE=%s\n", absolute != NULL ? absolute : path);

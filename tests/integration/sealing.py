@@ -58,9 +58,9 @@ class Sealed(Stack):
         self.keys.write_text("".join(x for x in before.splitlines(True) if not x.startswith(key_id)))
         return before
 
-    def reload(self):
-        """SIGHUP to those who have keys; returns when each of their processes has read them."""
-        expected = {"api": 1 + WORKERS, "push": 2}
+    def reload(self, *names):
+        """SIGHUP to those who have keys, or of them; returns when each of their processes has read them."""
+        expected = {name: {"api": 1 + WORKERS, "push": 2}[name] for name in names or ("api", "push")}
         before = {name: self.reloads(name) for name in expected}
         for name in expected:
             os.kill(self.pid(name), signal.SIGHUP)

@@ -367,6 +367,25 @@ class TestKeys:
             sealed.keys.write_text(before)
             sealed.reload()
 
+    def test_a_key_that_is_not_the_last_opens_only(self, sealed, site, ticket):
+        """So several machines get a new key without one telling what another one cannot open."""
+        alice = site.api("alice")
+        old = sealed.key_ids()[-1]
+        new = sealed.add_key()
+        lines = sealed.keys.read_text().splitlines(True)
+        sealed.keys.write_text("".join(lines[:-2] + [lines[-1], lines[-2]]))
+        sealed.reload()
+        with alice.stream(ticket) as stream:
+            stream.hello()
+            alice.sent(ticket, "one")
+            sealed.keys.write_text("".join(lines))
+            sealed.reload("api")
+            alice.sent(ticket, "two")
+            assert [e.data["content"] for e in stream.wait_messages(2)] == ["one", "two"]
+        sealed.reload("push")
+        stored = sealed.contents(ticket)
+        assert is_sealed(stored[1], old) and is_sealed(stored[2], new)
+
     def test_a_file_that_others_may_read_is_no_start(self, sealed, tmp_path):
         keys = tmp_path / "keys"
         keys.write_text(sealed.keys.read_text())
