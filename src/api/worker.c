@@ -154,6 +154,32 @@ static void answer(struct worker *w, struct guest *guest)
 	reply_deinit(&call.reply);
 }
 
+static int watch(struct worker *w, int fd, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.fd = fd};
+
+	return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+/* EXCLUSIVE: a connection wakes one worker, not all. */
+static int listen_on(struct worker *w)
+{
+	return watch(w, w->opts->listen_fd, EPOLLIN | EPOLLEXCLUSIVE);
+}
+
+/*
+ * Of the workers that have nothing to do the one that has listened longest is woken, each time. One that
+ * somebody waits at lets the others go first, lest all wait here.
+ */
+static void let_others_go_first(struct worker *w)
+{
+	(void)epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, w->opts->listen_fd, NULL);
+	if (listen_on(w) == 0)
+		return;
+	log_error(NULL, "could not go on listening", LOG_ERRNO(errno));
+	w->is_stopping = true; /* the master starts another one */
+}
+
 static void accept_one(struct worker *w)
 {
 	int fd = accept4(w->opts->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -173,16 +199,11 @@ static void accept_one(struct worker *w)
 	guest = lobby_admit(w->lobby, fd);
 	if (guest != NULL)
 		answer(w, guest);
+	if (lobby_deadline(w->lobby) != INT64_MAX)
+		let_others_go_first(w);
 }
 
 /* ---- life ---- */
-
-static int watch(struct worker *w, int fd, uint32_t events)
-{
-	struct epoll_event event = {.events = events, .data.fd = fd};
-
-	return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &event);
-}
 
 static int begin(struct worker *w)
 {
@@ -198,10 +219,8 @@ static int begin(struct worker *w)
 	w->limiter = limiter_new(w->stores, w->opts->rates);
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	w->lobby = lobby_new(w->epoll_fd);
-	/* EXCLUSIVE: a connection wakes one worker, not all. */
 	if (w->revoked == NULL || w->limiter == NULL || w->lobby == NULL || w->epoll_fd < 0 ||
-	    watch(w, w->child->signal_fd, EPOLLIN) != 0 ||
-	    watch(w, w->opts->listen_fd, EPOLLIN | EPOLLEXCLUSIVE) != 0) {
+	    watch(w, w->child->signal_fd, EPOLLIN) != 0 || listen_on(w) != 0) {
 		buf_puts(&error, strerror(errno));
 		goto out;
 	}

@@ -5,6 +5,7 @@ than its turn. After each test the daemons are the same processes, and answer.
 """
 
 import contextlib
+import select
 import threading
 
 import conftest
@@ -222,6 +223,20 @@ def test_thousands_who_come_and_say_nothing(door):
     for peer in crowd:
         peer.read_to_end()
         peer.close()
+
+
+def test_a_crowd_is_shared_out_among_the_workers(request):
+    """Who waits at one of them, until there are too many and the oldest goes, could wait at another."""
+    crowd, settings = 400, {"BELLHOP_API_WORKERS": "4", "BELLHOP_IO_TIMEOUT_MS": "60000"}
+    for target in conftest.running_stack(request, env=settings):
+        empty = sum(hostile.descriptors(target).values())
+        with contextlib.ExitStack() as stack:
+            peers = [stack.enter_context(hostile.Peer(hostile.socket_of(target, "api"))) for _ in range(crowd)]
+            for peer in peers:
+                peer.send(hostile.whole("api")[:-6])
+            wait_for(lambda: sum(hostile.descriptors(target).values()) >= empty + crowd, "all of them")
+            readable = select.select([peer.socket for peer in peers], [], [], 0)[0]
+            assert not readable, f"{len(readable)} were thrown out"
 
 
 def batch(target):
