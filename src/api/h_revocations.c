@@ -21,6 +21,6 @@ void h_revocations_add(struct call *call)
 		call_refuse_field(call, "", "has to name a jti or a user_id, not both");
 		return;
 	}
-	if (revoke_say(call, &revocation) == 0)
+	if (revoke_say(call, &revocation, 0) == 0)
 		reply_empty(&call->reply, 204);
 }

@@ -185,14 +185,17 @@ void h_session_end(struct call *call)
 	struct authn_refusal refusal = {0};
 	struct record_revocation revocation = {0};
 	struct identity session;
+	const struct identity *ended = NULL;
 
 	if (load_session(call, &session, &refusal) != 0)
 		return;
 	if (session.user_id.p != NULL && revoked_look(call->revoked, &session) != REVOKED_YES)
-		revocation.jti = session.token_id;
+		ended = &session;
 	else if (authn_token(&call->request, AUTHN_COOKIE).p == NULL)
-		revocation.jti = call->who.token_id;
-	if (revocation.jti.p == NULL || revoke_say(call, &revocation) == 0)
+		ended = &call->who;
+	if (ended != NULL)
+		revocation.jti = ended->token_id;
+	if (revocation.jti.p == NULL || revoke_say(call, &revocation, ended->exp_ms) == 0)
 		clear_cookie(call);
 	authn_identity_deinit(&session);
 }

@@ -4,24 +4,35 @@
 
 #include "api/revoke.h"
 
-/* At least so long is a revocation kept, whatever the setting was when it was made. */
-enum { KEEP_DAYS_MIN = 366 };
+#include "base/clock.h"
 
-/* A revocation is kept as long as a token may be valid; where that is without bound, for ever. */
-static int64_t keep_days(const struct conf *conf)
+enum {
+	DAY_MS = 86400000,
+	KEEP_DAYS_MIN =
+		366, /* of tokens whose end is not known, whatever the setting was when it was made */
+};
+
+/*
+ * A revocation is kept as long as a token may be valid; where that is without bound, for ever. One whose end
+ * is known is kept a day or two beyond it: the clocks and the leeway do not matter then.
+ */
+static int64_t keep_days(const struct conf *conf, int64_t end_ms)
 {
 	int64_t days = conf_int(conf, CONF_TOKEN_MAX_DAYS);
+	int64_t left_ms = end_ms - clock_real_ms();
 
+	if (end_ms != 0)
+		return (left_ms > 0 ? left_ms / DAY_MS : 0) + 2;
 	return days > 0 && days < KEEP_DAYS_MIN ? KEEP_DAYS_MIN : days;
 }
 
-int revoke_say(struct call *call, const struct record_revocation *revocation)
+int revoke_say(struct call *call, const struct record_revocation *revocation, int64_t end_ms)
 {
 	PGresult *result = NULL;
 	struct pg_stmt stmt;
 	enum err err;
 
-	record_revoke_put(&stmt, revocation, keep_days(call->conf));
+	record_revoke_put(&stmt, revocation, keep_days(call->conf, end_ms));
 	err = stores_pg(call->stores, &stmt, stores_pg_deadline(call->stores), &result);
 	if (err != ERR_NONE)
 		call_refuse_failure(call, err, "it may not be revoked; say it again");

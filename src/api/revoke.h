@@ -6,7 +6,10 @@
 #include "api/call.h"
 #include "store/record_revoke.h"
 
-/* Revokes what has a jti or a user. 0, or -1 after a refusal. */
-int revoke_say(struct call *call, const struct record_revocation *revocation);
+/*
+ * Revokes what has a jti or a user. Nobody has to remember it once that is over by itself, end_ms (wall
+ * clock; 0: nobody knows). 0, or -1 after a refusal.
+ */
+int revoke_say(struct call *call, const struct record_revocation *revocation, int64_t end_ms);
 
 #endif

@@ -240,6 +240,16 @@ class TestEnd:
         assert not kept.named("bye")
         kept.close()
 
+    def test_it_is_remembered_no_longer_than_the_token_can_be_good(self, stack, site, page, user):
+        for days in (0, 5):
+            jti = f"{user}-{days}"
+            page.login(site.token(user, ttl=days * 86400 + 3600, jti=jti))
+            assert self.end(page).status_code == 204
+            (kept,) = stack.sql(
+                "SELECT extract(epoch FROM expires_at - revoked_at) FROM bellhop.revocation WHERE jti = %s", jti
+            )[0]
+            assert (days + 1) * 86400 <= kept <= (days + 2) * 86400
+
     def test_it_takes_what_every_write_by_cookie_takes(self, site, page, user):
         token = site.token(user)
         page.login(token)
