@@ -59,6 +59,18 @@ out:
 	return taken;
 }
 
+/* The copy has no ends of its own; without it, it is written anew with the next step. */
+static void drop_copy(struct archive *a)
+{
+	struct buf commands = BUF_INIT;
+	redisReply *reply = NULL;
+	size_t n = record_revoke_put_copy_drop(&commands, a->prefix);
+
+	(void)archive_ask_redis(a, &commands, n, &reply);
+	redis_conn_release(&reply, 1);
+	buf_deinit(&commands);
+}
+
 static void expire(struct archive *a)
 {
 	PGresult *result = NULL;
@@ -67,8 +79,11 @@ static void expire(struct archive *a)
 	if (clock_mono_ms() < a->revoked.expire_at_ms)
 		return;
 	record_revoke_put_expire(&stmt);
-	if (archive_ask_record(a, &stmt, &result) == 0)
+	if (archive_ask_record(a, &stmt, &result) == 0) {
 		a->revoked.expire_at_ms = clock_mono_ms() + EXPIRE_EVERY_MS;
+		if (strtoll(PQcmdTuples(result), NULL, 10) > 0)
+			drop_copy(a);
+	}
 	PQclear(result);
 }
 

@@ -122,6 +122,14 @@ size_t record_revoke_put_copy_probe(struct buf *b, const char *prefix)
 	return 1;
 }
 
+size_t record_revoke_put_copy_drop(struct buf *b, const char *prefix)
+{
+	redis_wire_begin(b, 2);
+	redis_wire_arg(b, STR("UNLINK"));
+	put_key(b, prefix);
+	return 1;
+}
+
 size_t record_revoke_put_copy_read(struct buf *b, const char *prefix)
 {
 	redis_wire_begin(b, 2);

@@ -51,6 +51,9 @@ size_t record_revoke_put_copy(struct buf *b, const char *prefix,
 /* Is it whole? One reply: the number 1. */
 size_t record_revoke_put_copy_probe(struct buf *b, const char *prefix);
 
+/* Away with it. One reply. */
+size_t record_revoke_put_copy_drop(struct buf *b, const char *prefix);
+
 /* All of it. One reply, for record_revoke_parse_copy(). */
 size_t record_revoke_put_copy_read(struct buf *b, const char *prefix);
 

@@ -200,6 +200,23 @@ def test_what_no_token_can_need_is_dropped(stack, site, user):
     assert days >= 366
 
 
+def test_what_is_dropped_is_in_the_copy_no_longer(breakable, user):
+    old, kept = f"old-{user}", f"kept-{user}"
+    for jti in (old, kept):
+        revoke(admin(breakable.site), jti=jti)
+    wait_for(lambda: breakable.redis().hexists("bellhop:revoked", f"j{kept}"), "the copy")
+    breakable.sql("UPDATE bellhop.revocation SET expires_at = now() WHERE jti = %s", old)
+    breakable.stop("archive")
+    breakable.start()
+    wait_for(lambda: not breakable.redis().hexists("bellhop:revoked", f"j{old}"), "the end of the old one")
+    wait_for(
+        lambda: breakable.redis().hexists("bellhop:revoked", f"j{kept}")
+        and breakable.redis().hexists("bellhop:revoked", "whole"),
+        "a new copy",
+    )
+    assert not breakable.redis().hexists("bellhop:revoked", f"j{old}")
+
+
 def test_the_longest_jti_counts_for_daemons_that_start_without_postgres(breakable, ticket, user):
     site = breakable.site
     jti = f"{user:x<128}"
