@@ -8,8 +8,7 @@
 
 enum {
 	DAY_MS = 86400000,
-	KEEP_DAYS_MIN =
-		366, /* of tokens whose end is not known, whatever the setting was when it was made */
+	KEEP_DAYS_MIN = 366, /* where the end is not known, whatever the setting was by then */
 };
 
 /*
