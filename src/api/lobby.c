@@ -320,13 +320,21 @@ static bool has_unread(const struct guest *guest)
 	return poll(&peer, 1, 0) > 0;
 }
 
+static bool is_idle(const struct lobby *lobby, const struct guest *guest)
+{
+	const int64_t came_ms = guest->deadline_ms - lobby->timeout_ms;
+
+	return guest->intake.state == INTAKE_HEAD && !has_unread(guest) &&
+	       clock_mono_ms() - came_ms >= LOBBY_GRACE_MS;
+}
+
 bool lobby_close_idle(struct lobby *lobby)
 {
 	struct guest *guest, *next;
 
 	for (guest = TAILQ_FIRST(&lobby->guests); guest != NULL; guest = next) {
 		next = TAILQ_NEXT(guest, entry);
-		if (guest->intake.state == INTAKE_HEAD && !has_unread(guest))
+		if (is_idle(lobby, guest))
 			leave(lobby, guest);
 	}
 	return !TAILQ_EMPTY(&lobby->guests);

@@ -59,9 +59,13 @@ void lobby_expire(struct lobby *lobby);
 /* When lobby_expire() is due again (clock_mono_ms), INT64_MAX if nobody waits. */
 int64_t lobby_deadline(const struct lobby *lobby);
 
+/* A web server connects and then sends: who came so lately may be about to. */
+enum { LOBBY_GRACE_MS = 100 };
+
 /*
- * Closes those who have not sent a whole head, read or not; called again after each lobby_wake(), it closes
- * those of whom no more was here. Whether any other is left, to be served to its end.
+ * Closes those who have not sent a whole head, read or not, and did not come within LOBBY_GRACE_MS. To be
+ * called again, after each lobby_wake() and so much later. Whether any other is left, to be served to its
+ * end.
  */
 bool lobby_close_idle(struct lobby *lobby);
 

@@ -2,7 +2,7 @@
 /*
  * The accept loop. Signals are read from a descriptor between requests only: one that is being
  * answered is always finished, and an idle worker reacts at once. Whose head was here when the worker
- * was told to stop is still served.
+ * was told to stop, or comes just then, is still served.
  */
 #include "config.h"
 
@@ -267,6 +267,13 @@ static void wait_for_event(struct worker *w, int64_t tick_ms)
 		answer(w, guest);
 }
 
+static int64_t wake_by(const struct worker *w, int64_t tick_ms)
+{
+	const int64_t due_ms = earlier(tick_ms, revoked_tick(w->revoked));
+
+	return w->is_stopping ? earlier(due_ms, clock_mono_ms() + LOBBY_GRACE_MS) : due_ms;
+}
+
 int worker_run(struct prefork_child *child, void *arg)
 {
 	struct worker w = {.opts = arg, .child = child, .epoll_fd = -1};
@@ -284,7 +291,7 @@ int worker_run(struct prefork_child *child, void *arg)
 			stores_tick(w.stores, child->index == 0);
 			tick_ms = clock_mono_ms() + TICK_MS;
 		}
-		wait_for_event(&w, earlier(tick_ms, revoked_tick(w.revoked)));
+		wait_for_event(&w, wake_by(&w, tick_ms));
 		lobby_expire(w.lobby);
 		take_signals(&w);
 	}

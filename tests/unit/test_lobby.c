@@ -211,6 +211,10 @@ static void closing_the_idle(void **state)
 	silent = connect_with(house, house->post.data, 0, &guest);
 	rest = connect_with(house, house->post.data, 20, &guest);
 	assert_true(lobby_close_idle(house->lobby));
+	assert_false(is_closed(silent));
+	assert_false(is_closed(rest));
+	clock_shift_ms(LOBBY_GRACE_MS);
+	assert_true(lobby_close_idle(house->lobby));
 	assert_true(is_closed(silent));
 	assert_true(is_closed(rest));
 	assert_false(is_closed(half));
@@ -224,7 +228,7 @@ static void closing_the_idle(void **state)
 	close(rest);
 }
 
-/* What is here is served, read or not; who sends the rest of a head later is not waited for. */
+/* What is here is served, read or not; who sends the rest of a head later is not waited for longer. */
 static void closing_the_idle_with_bytes_unread(void **state)
 {
 	struct house *house = *state;
@@ -234,6 +238,7 @@ static void closing_the_idle_with_bytes_unread(void **state)
 
 	assert_int_equal(write(whole, house->post.data, house->post.len), house->post.len);
 	assert_int_equal(write(cut, house->post.data, 10), 10);
+	clock_shift_ms(LOBBY_GRACE_MS);
 	assert_true(lobby_close_idle(house->lobby));
 	guest = settle(house);
 	assert_non_null(guest);
