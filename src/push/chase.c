@@ -302,12 +302,28 @@ static void chase_judge(struct chase *chase, struct hub *hub)
 		chase->has_untrusted = true;
 }
 
+/* It was asked who may still listen, and can no longer say. */
+static void chase_expel(struct chase *chase)
+{
+	struct hub *hub;
+
+	chase->is_taking = true;
+	for (hub = hubs_next(chase->opts.hubs, NULL); hub != NULL;
+	     hub = hubs_next(chase->opts.hubs, hub)) {
+		if (hub_keep(hub)->is_unchecked)
+			hub_expel(hub);
+	}
+	chase->is_taking = false;
+}
+
 void chase_look(struct chase *chase)
 {
 	struct stores *stores = chase->opts.stores;
 
-	if (!stores_has_record(stores))
+	if (!stores_has_record(stores)) {
+		chase_expel(chase);
 		return;
+	}
 	if (chase->has_untrusted || stores_mode_now(stores) != MODE_FULL) {
 		chase->has_untrusted = false;
 		for (struct hub *hub = hubs_next(chase->opts.hubs, NULL); hub != NULL;

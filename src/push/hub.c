@@ -219,7 +219,19 @@ void hub_check(struct hub *hub, const struct hub_person *people, size_t n)
 			continue;
 		person = n == 0 ? NULL
 				: bsearch(&link->user, people, n, sizeof(*people), compare_person);
+		link->is_unproven = false;
 		if (person == NULL ? !link->is_granted : person->is_removed)
+			link->ops->revoked(link);
+	}
+}
+
+void hub_expel(struct hub *hub)
+{
+	struct link *link, *next;
+
+	for (link = TAILQ_FIRST(&hub->links); link != NULL; link = next) {
+		next = TAILQ_NEXT(link, of_hub);
+		if (link->is_unproven)
 			link->ops->revoked(link);
 	}
 }

@@ -56,8 +56,9 @@ struct link {
 	const struct link_ops *ops;
 	void *owner; /* the subscriber */
 	enum message_viewer viewer;
-	struct str user;   /* absent: nobody can take the ticket from it */
-	bool is_granted;   /* the token names the ticket: nobody needs to have added the user */
+	struct str user; /* absent: nobody can take the ticket from it */
+	bool is_granted; /* the token names the ticket: nobody needs to have added the user */
+	bool is_unproven; /* the token named it no longer, and the record has yet to say who was added */
 	int64_t let_in_at; /* the user was let in as of this event; a removal after it counts */
 	enum link_state state;
 	int64_t pos;   /* every event up to here has been sent or may not be seen */
@@ -140,6 +141,9 @@ struct hub_person {
 
 /* All of them, in the order of str_cmp(): whoever may not listen by that loses the ticket. */
 void hub_check(struct hub *hub, const struct hub_person *people, size_t n);
+
+/* The record cannot be asked: whoever is unproven loses the ticket. */
+void hub_expel(struct hub *hub);
 
 struct str hub_ticket(const struct hub *hub);
 int64_t hub_epoch(const struct hub *hub);

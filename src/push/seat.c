@@ -232,6 +232,7 @@ static void seat_bind(struct seat *seat, struct str ticket, const struct identit
 
 	seat->link.is_granted = authn_identity_grants(who, ticket);
 	seat->link.user = is_bound ? who->user_id : (struct str){0};
+	seat->link.is_unproven = false;
 }
 
 void seat_sit(struct seat *seat, const struct seat_start *start, const struct identity *who)
@@ -267,7 +268,8 @@ bool seat_renew(struct seat *seat, const struct identity *who)
 		hub_turn(link, viewer_of(who));
 		seat->due = 0;
 	}
-	return link->user.p != NULL && !(link->is_granted && was_bound);
+	link->is_unproven = link->user.p != NULL && !(link->is_granted && was_bound);
+	return link->is_unproven;
 }
 
 void seat_pump(struct seat *seat)

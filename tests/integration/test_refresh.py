@@ -197,6 +197,21 @@ class TestTickets:
         assert stream.wait_named("revoked").data == {"ticket_id": other_ticket}
         stream.close()
 
+    def test_whom_the_record_does_not_answer_for_is_let_in_no_longer(self, breakable, ticket, other_ticket, user):
+        """PostgreSQL falls silent as it is asked who was added to the ticket."""
+        site = breakable.site
+        page = logged_in(site, site.token(user, tickets=[ticket, other_ticket]))
+        for name in (ticket, other_ticket):
+            site.api("anna").sent(name, "there")
+        stream = follow(page, [ticket, other_ticket])
+        breakable.freeze("postgres")
+        try:
+            page.refresh(site.token(user, tickets=[ticket]))
+            assert stream.wait_named("revoked").data == {"ticket_id": other_ticket}
+        finally:
+            breakable.thaw("postgres")
+            stream.close()
+
 
 class TestRole:
     @pytest.mark.parametrize("many", [False, True], ids=["one", "many"])
