@@ -28,7 +28,7 @@ enum needs {
 	COUNTS_NOT = 1 << 4,
 	NEEDS_BEARER = 1 << 5, /* of identities, a Bearer token */
 	TAKES_JSON = 1 << 6,   /* a body may be missing; else as NEEDS_JSON */
-	TAKES_NOBODY = 1 << 7, /* with NEEDS_IDENTITY: a session that is over, or none, will do */
+	TAKES_NOBODY = 1 << 7, /* with NEEDS_IDENTITY: a session that is over will do */
 };
 
 /* The limit on bodies is for people. A service is held by what the web servers let through. */
@@ -175,8 +175,8 @@ static int find_route(struct call *call)
 }
 
 /*
- * Whoever wants to end a session that is over, or none, gets what he wants. The page that asks has to be one
- * that may, although there is no session whose token it could show.
+ * Whoever wants to end a session that is over gets what he wants. The page that asks has to be one that may,
+ * although there is no session whose token it could show.
  */
 static int admit_nobody(struct call *call, struct authn_refusal *refusal)
 {
@@ -192,7 +192,8 @@ static int admit_nobody(struct call *call, struct authn_refusal *refusal)
 /* Is it the session alone, where one has to be ended, that is refused? */
 static bool is_over(const struct call *call, unsigned needs)
 {
-	return (needs & TAKES_NOBODY) != 0 && call->request.authorization.p == NULL;
+	return (needs & TAKES_NOBODY) != 0 && call->request.authorization.p == NULL &&
+	       authn_token(&call->request, AUTHN_COOKIE).p != NULL;
 }
 
 static enum limits_policy policy_of(const struct handler *handler)
