@@ -25,6 +25,7 @@ enum {
 	QUIET_GUESTS = 4,
 	GUESTS_MAX = 256,
 	HELD_MAX = 32 * 1024 * 1024, /* bodies and answers that wait, in bytes */
+	BODY_MAX = HELD_MAX / 2,     /* one of them; BELLHOP_LIMIT_BODY is not more */
 };
 
 struct guest {
@@ -129,6 +130,11 @@ static void stay(struct lobby *lobby, struct guest *guest)
 		return;
 	}
 	guest->events = event.events;
+	/* Where bodies have no limit of their own: nobody else goes for one that would not fit. */
+	if (intake->body.len > BODY_MAX) {
+		drop(lobby, guest, "too large a body");
+		return;
+	}
 	lobby->held -= guest->held;
 	guest->held = intake->body.cap + intake->out.cap;
 	lobby->held += guest->held;

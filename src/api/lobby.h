@@ -6,7 +6,8 @@
  *
  * A connection serves one request and is closed after it, also where the web server offered to keep
  * it. Each of its parts, head, body and answer, has the time-out for itself, in total, however the
- * bytes dribble. How many may wait, and with how much, is bounded; beyond that the oldest goes.
+ * bytes dribble. How many may wait, and with how much, is bounded; beyond that the oldest goes,
+ * or who alone has too much.
  */
 #ifndef BELLHOP_API_LOBBY_H
 #define BELLHOP_API_LOBBY_H

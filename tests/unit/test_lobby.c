@@ -294,6 +294,34 @@ static void a_deaf_crowd(void **state)
 	assert_in_range(n_closed, CROWD - 32 / 4, CROWD - 1);
 }
 
+/* One body that is more than may wait, where bodies have no limit, costs nobody else his place. */
+static void a_body_without_end(void **state)
+{
+	enum { CHUNK = 60000, ENOUGH = 40 * 1024 * 1024 };
+	struct house *house = *state;
+	struct buf bytes = BUF_INIT;
+	char *chunk = calloc(1, CHUNK);
+	struct guest *guest;
+	int other, fd;
+
+	assert_non_null(chunk);
+	lobby_limit(house->lobby, TIMEOUT_MS, 0);
+	other = connect_with(house, house->post.data, house->post.len - 12, &guest);
+	fcgi_bytes_post(&bytes, "100000000", STR("{"));
+	fd = connect_with(house, bytes.data, bytes.len - 8, &guest);
+	buf_reset(&bytes);
+	fcgi_bytes_record(&bytes, FCGI_RECORD_STDIN, 1, (struct str){chunk, CHUNK});
+	for (size_t sent = 0; sent < ENOUGH && send(fd, bytes.data, bytes.len, MSG_NOSIGNAL) > 0;
+	     sent += CHUNK)
+		assert_null(settle(house));
+	assert_true(is_closed(fd));
+	assert_false(is_closed(other));
+	close(fd);
+	close(other);
+	free(chunk);
+	buf_deinit(&bytes);
+}
+
 /* Refused before its end: the answer is sent, the rest is thrown away, and only then it is closed. */
 static void a_body_that_is_too_large(void **state)
 {
@@ -359,6 +387,7 @@ int main(void)
 		IN_A_HOUSE(closing_the_idle_with_bytes_unread),
 		IN_A_HOUSE(a_crowd),
 		IN_A_HOUSE(a_deaf_crowd),
+		IN_A_HOUSE(a_body_without_end),
 		IN_A_HOUSE(a_body_that_is_too_large),
 		IN_A_HOUSE(another_protocol),
 	};
