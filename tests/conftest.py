@@ -22,6 +22,7 @@ sys.path[:0] = [str(TESTS), str(TESTS / "integration")]
 
 pytest.register_assert_rewrite("model")
 
+from client import wait_for  # noqa: E402
 from stack import Stack  # noqa: E402
 
 RUN = secrets.token_hex(3)
@@ -93,7 +94,15 @@ def breakable_stack(request):
 
 @pytest.fixture
 def breakable(breakable_stack):
-    return breakable_stack.start()
+    """The daemons find out each for itself that a store is back; the start waits for the api alone."""
+    mender = breakable_stack.start().site.api("mender")
+
+    def push_is_well():
+        answer = mender.get("/v1/tickets/T-mended/poll", wait=0)
+        return answer.status_code == 200 and answer.headers["Bellhop-Mode"] == "full"
+
+    wait_for(push_is_well, "the push process to have both stores")
+    return breakable_stack
 
 
 @pytest.fixture

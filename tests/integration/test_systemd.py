@@ -409,7 +409,7 @@ def test_a_real_systemd_runs_the_units(stack, system):
 
     for service in services:
         system.systemctl("reload", service)
-        wait_for(lambda: "settings reloaded" in system.journal(service), "a reload")
+        wait_for(lambda: "settings reloaded" in system.journal(service), f"a reload of {service}")
     system.systemctl("kill", "--kill-whom=main", "-s", "USR2", "bellhop-api.service")
     assert send("while workers are replaced") == 201
 

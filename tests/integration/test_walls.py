@@ -15,7 +15,7 @@ from client import Stream, check_problem, until, wait_for
 METHODS = ("get", "put", "post", "delete", "patch")
 # What anybody may read, and what is about nobody's ticket.
 OPEN = {"isAlive", "isReady", "contract"}
-PERSONAL = {"whoAmI", "setPresence"}
+PERSONAL = {"whoAmI", "setPresence", "beginSession", "readSession", "refreshSession", "endSession"}
 STAFF_ONLY = {"readOnline", "redisHealth", "revoke"}
 
 
@@ -60,6 +60,10 @@ BODIES = {
     "listTickets": None,
     "revoke": {"jti": "none-of-anybody"},
     "whoAmI": None,
+    "beginSession": None,
+    "readSession": None,
+    "refreshSession": {"jti": "none-of-anybody"},
+    "endSession": None,
     "isAlive": None,
     "isReady": None,
     "redisHealth": None,
