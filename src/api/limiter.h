@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Counts a user's calls: in Redis, which all machines share, with one round trip; while Redis is away, or
- * where it cannot count, in the table of this master. A limiter that fails never refuses and never waits
- * longer than for one answer of Redis.
+ * Counts a user's calls in Redis, which all machines share. Sends are let in by the table of this master,
+ * exactly as long as it is the only one, and Redis is told with the round trip that a send makes anyway:
+ * with several masters each may let in one more than the limit. Other calls wait for Redis' answer; while it
+ * is away, or where it cannot count, the table stands in for it. A limiter that fails never refuses, and
+ * never waits longer than for one answer of Redis.
  */
 #ifndef BELLHOP_API_LIMITER_H
 #define BELLHOP_API_LIMITER_H
@@ -19,7 +21,7 @@ void limiter_free(struct limiter *limiter);
 
 /*
  * One call of this user under this policy, which limits him (limits_apply()). In a dry run, what would
- * have been refused is logged.
+ * have been refused is logged. The user's id is borrowed until stores_redis_settle().
  */
 void limiter_count(struct limiter *limiter, const struct limits *limits, enum limits_policy policy,
 		   const struct log_ctx *log, struct limits_verdict *verdict_r);

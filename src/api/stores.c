@@ -205,6 +205,24 @@ enum err stores_redis(struct stores *s, const struct buf *commands, size_t nrepl
 	return err;
 }
 
+int stores_redis_ride(struct stores *s, const struct buf *command, redis_conn_rider_cb *done,
+		      void *arg)
+{
+	return redis_conn_ride(s->redis, command, done, arg);
+}
+
+void stores_redis_settle(struct stores *s)
+{
+	const struct buf nothing = BUF_INIT;
+
+	if (!redis_conn_has_rider(s->redis))
+		return;
+	/* Whoever probes a Redis that is away may wait for it in vain: not for this. */
+	if (stores_has_redis(s))
+		stores_redis(s, &nothing, 0, stores_redis_deadline(s), NULL);
+	redis_conn_drop_rider(s->redis);
+}
+
 void stores_redis_trouble(struct stores *s, enum hot_trouble trouble)
 {
 	switch (trouble) {

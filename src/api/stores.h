@@ -65,6 +65,16 @@ enum err stores_pg_repeatable(struct stores *s, const struct pg_stmt *stmt, int6
 enum err stores_redis(struct stores *s, const struct buf *commands, size_t nreplies,
 		      int64_t deadline_ms, redisReply **replies_r);
 
+/*
+ * Leaves a command that can wait to go along with the next exchange with Redis, whatever that is about
+ * (redis_conn_ride). `done` runs before stores_redis_settle() returns; not at all where this is -1.
+ */
+int stores_redis_ride(struct stores *s, const struct buf *command, redis_conn_rider_cb *done,
+		      void *arg);
+
+/* Once a request is answered: what was left to go along and found nothing to go with goes by itself. */
+void stores_redis_settle(struct stores *s);
+
 /* An error reply that concerns Redis as a whole marks it away; NONE and single keys' do not. */
 void stores_redis_trouble(struct stores *s, enum hot_trouble trouble);
 

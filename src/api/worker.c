@@ -148,6 +148,7 @@ static void answer(struct worker *w, struct guest *guest)
 		call_log_unread(&call);
 		lobby_answer(w->lobby, guest, buf_str(&w->cgi));
 	}
+	stores_redis_settle(w->stores);
 	seal_reader_deinit(&call.texts);
 	json_read_free(call.json);
 	authn_identity_deinit(&call.who);

@@ -28,6 +28,12 @@ int64_t gcra_take(const struct gcra_rule *rule, int64_t now_us, int64_t *full_at
 	return owed_us;
 }
 
+int64_t gcra_owed_us(const struct gcra_rule *rule, int64_t answer)
+{
+	/* Who is to come again after so long will then have room for one call. */
+	return answer >= 0 ? answer : (rule->quota - 1) * rule->interval_us - answer;
+}
+
 struct gcra_state gcra_state(const struct gcra_rule *rule, int64_t answer)
 {
 	int64_t free_us;

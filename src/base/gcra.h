@@ -37,6 +37,9 @@ struct gcra_rule gcra_rule(int64_t quota, int64_t window_s);
  */
 int64_t gcra_take(const struct gcra_rule *rule, int64_t now_us, int64_t *full_at_us);
 
+/* How long it takes, after an answer of gcra_take(), until all of the quota is there again. */
+int64_t gcra_owed_us(const struct gcra_rule *rule, int64_t answer);
+
 /* What an answer of gcra_take() means. */
 struct gcra_state {
 	bool is_let_in;

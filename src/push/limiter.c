@@ -72,7 +72,7 @@ static void on_reply(void *arg, enum err err, redisReply **replies, size_t n)
 	ask->call = NULL;
 	if (err == ERR_NONE && rate_parse_take(replies[0], rule_of(ask), &answer) == 0) {
 		rate_table_note(ask->limiter->table, limits_name(LIMITS_CALLS), ask->log.user,
-				answer);
+				rule_of(ask), answer);
 		judge(ask, answer);
 	} else {
 		count_here(ask);

@@ -139,15 +139,14 @@ int64_t rate_table_take(struct rate_table *table, struct str policy, struct str 
 	return answer;
 }
 
-void rate_table_note(struct rate_table *table, struct str policy, struct str user, int64_t answer)
+void rate_table_note(struct rate_table *table, struct str policy, struct str user,
+		     const struct gcra_rule *rule, int64_t answer)
 {
 	const struct place place = place_of(table, policy, user);
-	int64_t full_at = now_us(table) + answer;
+	const int64_t full_at = now_us(table) + gcra_owed_us(rule, answer);
 	uint64_t word;
 	_Atomic uint64_t *entry;
 
-	if (answer <= 0)
-		return;
 	/* Lost to another process: its note is as good as ours. */
 	entry = find(&place, &word);
 	if (known_of(&place, word) < full_at)

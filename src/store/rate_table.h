@@ -32,9 +32,10 @@ int64_t rate_table_take(struct rate_table *table, struct str policy, struct str 
 			const struct gcra_rule *rule);
 
 /*
- * What Redis has answered to such a call: kept, so that nobody begins anew when Redis goes away. Not let
- * in, or a rule without a quota: nothing is kept.
+ * What Redis has answered to such a call, which other machines' calls are in: kept where it is the more,
+ * so that nobody begins anew when Redis goes away.
  */
-void rate_table_note(struct rate_table *table, struct str policy, struct str user, int64_t answer);
+void rate_table_note(struct rate_table *table, struct str policy, struct str user,
+		     const struct gcra_rule *rule, int64_t answer);
 
 #endif

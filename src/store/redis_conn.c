@@ -19,6 +19,15 @@
 
 #define READ_SIZE 16384
 
+/* A command that goes along with the next exec's. */
+struct rider {
+	redis_conn_rider_cb *done; /* NULL: there is none */
+	void *arg;
+	struct buf commands; /* its own, and once they go, those that it goes along with */
+	bool is_due;	     /* sent, and the next reply is its own */
+	redisReply *reply;
+};
+
 struct redis_conn {
 	struct redis_target target;
 	const char *name;
@@ -29,6 +38,7 @@ struct redis_conn {
 	struct str unsent;	/* ... and of this not sent yet */
 	redisReader *reader;
 	size_t fed; /* bytes since the last complete pipeline */
+	struct rider rider;
 	uint64_t generation;
 	char reason[160];
 };
@@ -67,7 +77,9 @@ void redis_conn_free(struct redis_conn *conn)
 {
 	if (conn == NULL)
 		return;
+	redis_conn_drop_rider(conn);
 	redis_conn_close(conn);
+	buf_deinit(&conn->rider.commands);
 	redis_target_deinit(&conn->target);
 	free(conn);
 }
@@ -168,14 +180,19 @@ static enum err feed(struct redis_conn *conn)
 /* Takes complete replies out of the reader. */
 static enum err take_replies(struct redis_conn *conn, size_t n, size_t *got, redisReply **replies)
 {
-	while (*got < n) {
+	while (conn->rider.is_due || *got < n) {
 		void *reply = NULL;
 
 		if (redisReaderGetReply(conn->reader, &reply) != REDIS_OK)
 			return fail(conn, ERR_PROTOCOL, "could not parse", conn->reader->errstr);
 		if (reply == NULL)
 			return ERR_NONE;
-		replies[(*got)++] = reply;
+		if (conn->rider.is_due) {
+			conn->rider.reply = reply;
+			conn->rider.is_due = false;
+		} else {
+			replies[(*got)++] = reply;
+		}
 	}
 	return ERR_NONE;
 }
@@ -217,7 +234,7 @@ static enum err move(struct redis_conn *conn, struct str out, size_t n, int64_t 
 		conn->unsent = out;
 	else if (redis_tls_put(conn->tls, out) != 0)
 		return fail_tls(conn);
-	while (got < n) {
+	while (conn->rider.is_due || got < n) {
 		short events;
 		int ready;
 
@@ -298,22 +315,78 @@ static bool is_stale(const struct redis_conn *conn)
 	return poll(&p, 1, 0) != 0;
 }
 
+int redis_conn_ride(struct redis_conn *conn, const struct buf *command, redis_conn_rider_cb *done,
+		    void *arg)
+{
+	struct rider *rider = &conn->rider;
+
+	if (rider->done != NULL || !buf_ok(command))
+		return -1;
+	buf_reset(&rider->commands);
+	buf_put_str(&rider->commands, buf_str(command));
+	if (!buf_ok(&rider->commands))
+		return -1;
+	rider->done = done;
+	rider->arg = arg;
+	return 0;
+}
+
+bool redis_conn_has_rider(const struct redis_conn *conn)
+{
+	return conn->rider.done != NULL;
+}
+
+void redis_conn_drop_rider(struct redis_conn *conn)
+{
+	struct rider *rider = &conn->rider;
+	redis_conn_rider_cb *done = rider->done;
+	redisReply *reply = rider->reply;
+
+	if (done == NULL)
+		return;
+	rider->done = NULL;
+	rider->reply = NULL;
+	rider->is_due = false;
+	done(rider->arg, reply);
+	redis_conn_release(&reply, 1);
+}
+
+/* What is to be sent: the commands, with the rider before them. */
+static struct str take_along(struct redis_conn *conn, const struct buf *commands)
+{
+	struct rider *rider = &conn->rider;
+
+	if (rider->done == NULL)
+		return buf_str(commands);
+	buf_put_str(&rider->commands, buf_str(commands));
+	if (!buf_ok(&rider->commands)) {
+		redis_conn_drop_rider(conn);
+		return buf_str(commands);
+	}
+	rider->is_due = true;
+	return buf_str(&rider->commands);
+}
+
 enum err redis_conn_exec(struct redis_conn *conn, const struct buf *commands, size_t nreplies,
 			 int64_t deadline_ms, redisReply **replies_r)
 {
 	enum err err = ERR_NONE;
 
-	memset(replies_r, 0, nreplies * sizeof(*replies_r));
+	for (size_t i = 0; i < nreplies; i++)
+		replies_r[i] = NULL;
 	if (!buf_ok(commands))
 		return ERR_MEMORY;
 	if (conn->fd != -1 && is_stale(conn))
 		redis_conn_close(conn);
 	if (conn->fd == -1)
 		err = connect_now(conn, deadline_ms);
-	if (err != ERR_NONE)
+	if (err != ERR_NONE) {
+		redis_conn_drop_rider(conn);
 		return err;
-	err = move(conn, buf_str(commands), nreplies, deadline_ms, replies_r);
+	}
+	err = move(conn, take_along(conn, commands), nreplies, deadline_ms, replies_r);
 	if (err != ERR_NONE)
 		redis_conn_release(replies_r, nreplies);
+	redis_conn_drop_rider(conn);
 	return err;
 }

@@ -37,6 +37,22 @@ void redis_conn_free(struct redis_conn *conn);
 enum err redis_conn_exec(struct redis_conn *conn, const struct buf *commands, size_t nreplies,
 			 int64_t deadline_ms, redisReply **replies_r);
 
+/* `reply` is borrowed, and NULL where there is none, for whatever reason. */
+typedef void redis_conn_rider_cb(void *arg, const redisReply *reply);
+
+/*
+ * Leaves one command that can wait to go along with the next exec, in the same round trip and before its
+ * commands, which therefore must not depend on it; no command at all is fine for that one. `done` runs once,
+ * from inside that exec, or from redis_conn_free(). 0, or -1 where another one waits still or memory ran
+ * out: then `done` never runs.
+ */
+int redis_conn_ride(struct redis_conn *conn, const struct buf *command, redis_conn_rider_cb *done,
+		    void *arg);
+bool redis_conn_has_rider(const struct redis_conn *conn);
+
+/* The rider does not go any more, and is told so. None is fine. */
+void redis_conn_drop_rider(struct redis_conn *conn);
+
 /* Frees and clears n replies; NULL entries are fine. */
 void redis_conn_release(redisReply **replies, size_t n);
 

@@ -320,7 +320,28 @@ def test_one_round_trip(limited, ticket):
     assert len(of_user) == 1 and of_user[0].startswith("FCALL bellhop_rate_1_take 1 bellhop:rate:calls:"), of_user
 
 
+def test_a_send_makes_no_round_trip_for_it(limited, ticket):
+    """The count goes along with the event's push; a send that is stored nowhere is counted by itself."""
+    user = "ann-" + ticket
+    api = limited.site.api(user)
+    server = limited.redis()
+    api.sent(ticket, "the worker's connections are there")
+    with server.monitor() as monitor:
+        api.sent(ticket, "hello")
+        server.echo("the end of " + ticket)
+        said = []
+        while "the end of " + ticket not in (command := monitor.next_command())["command"]:
+            said.append(command)
+    of_send = [c["command"] for c in said if ticket in c["command"] and c["client_type"] != "lua" and "FCALL" in c["command"]]
+    assert ["rate:sends:" in command for command in of_send] == [True, False], of_send
+    assert api.send(ticket, "hello", kind="odd").status_code == 400
+    before = server.get(f"bellhop:rate:sends:{user}")
+    assert api.send(ticket, "hello", kind="odd").status_code == 400
+    wait_for(lambda: server.get(f"bellhop:rate:sends:{user}") != before, "the count")
+
+
 def test_all_masters_count_together(limited, ticket, tmp_path):
+    """Each lets in what it knows of, which may be one more than all of them should."""
     user = "ann-" + ticket
     token = limited.site.token(user)
     limits = {f"BELLHOP_LIMIT_{name}": text for name, text in SLOW.items()}
@@ -334,7 +355,13 @@ def test_all_masters_count_together(limited, ticket, tmp_path):
     with Daemon(limited, "api", path, BELLHOP_API_WORKERS=1, **limits).ready():
         assert sends(limited.site.api(user), ticket, 2) == [201, 201]
         assert [there() for _ in range(SENDS - 1)] == [201] * (SENDS - 2) + [429]
-        assert sends(limited.site.api(user), ticket, 1) == [429]
+        assert sends(limited.site.api(user), ticket, 2) == [201, 429]
+        assert there() == 429
+    other = "bob-" + ticket
+    with Daemon(limited, "api", path, BELLHOP_API_WORKERS=1, **limits).ready():
+        token = limited.site.token(other)
+        assert sends(limited.site.api(other), ticket, SENDS) == [201] * SENDS
+        assert [there(), there()] == [201, 429]
 
 
 # ---- without Redis
@@ -391,12 +418,15 @@ def test_limits_go_on_without_redis(limited, broken, ticket):
     assert len(contents) == 2 * SENDS
 
 
-def test_a_wiped_redis_gives_one_burst_more_at_most(limited, ticket):
+def test_a_wiped_redis_gives_no_second_burst(limited, ticket):
+    """Of sends; of other calls, which Redis alone counts while it is there, one at most."""
     api = limited.site.api("ann-" + ticket)
     assert sends(api, ticket, SENDS + 1) == used_up(SENDS + 1)
+    assert [api.get("/v1/unread").status_code for _ in range(CALLS + 1)] == [200] * CALLS + [429]
     limited.redis().flushall()
-    statuses = sends(api, ticket, 2 * SENDS)
-    assert statuses.count(201) <= SENDS and set(statuses) == {201, 429}
+    assert set(sends(api, ticket, 2 * SENDS)) == {429}
+    statuses = [api.get("/v1/unread").status_code for _ in range(2 * CALLS)]
+    assert statuses.count(200) <= CALLS and set(statuses) == {200, 429}
 
 
 def test_a_key_of_another_type_is_no_reason_to_refuse(limited, ticket):

@@ -131,12 +131,22 @@ static void what_redis_has_counted_is_not_forgotten(void **state)
 	int64_t full_at = 0;
 
 	for (int i = 0; i < 15; i++)
-		rate_table_note(*state, SENDS, ANN, gcra_take(&rule, 1, &full_at));
-	/* An older answer that comes late, and a refusal, change nothing. */
-	rate_table_note(*state, SENDS, ANN, rule.interval_us);
-	rate_table_note(*state, SENDS, ANN, -1);
+		rate_table_note(*state, SENDS, ANN, &rule, gcra_take(&rule, 1, &full_at));
+	/* An older answer that comes late changes nothing. */
+	rate_table_note(*state, SENDS, ANN, &rule, rule.interval_us);
 	assert_int_equal(let_in(*state, SENDS, ANN, &rule, 30), 5);
 	assert_int_equal(let_in(*state, SENDS, BOB, &rule, 30), 20);
+}
+
+static void what_redis_has_refused_is_refused_here(void **state)
+{
+	const struct gcra_rule rule = slow_rule();
+
+	assert_int_equal(let_in(*state, SENDS, ANN, &rule, 1), 1);
+	rate_table_note(*state, SENDS, ANN, &rule, -rule.interval_us);
+	assert_true(rate_table_take(*state, SENDS, ANN, &rule) < 0);
+	clock_shift_ms(rule.interval_us / 1000);
+	assert_int_equal(let_in(*state, SENDS, ANN, &rule, 2), 1);
 }
 
 static void children_share_it(void **state)
@@ -215,6 +225,7 @@ int main(void)
 		TABLE_TEST(time_gives_it_back),
 		TABLE_TEST(a_narrower_rule_is_waited_for_alone),
 		TABLE_TEST(what_redis_has_counted_is_not_forgotten),
+		TABLE_TEST(what_redis_has_refused_is_refused_here),
 		TABLE_TEST(children_share_it),
 		TABLE_TEST(processes_that_race_are_counted),
 		TABLE_TEST(a_full_table_wrongs_nobody),

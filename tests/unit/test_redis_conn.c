@@ -105,6 +105,95 @@ static void test_nobody_there(void **state)
 	redis_conn_free(NULL);
 }
 
+/* What a rider is told. */
+struct told {
+	int times;
+	char text[32]; /* "" where there was no reply */
+};
+
+static void on_told(void *arg, const redisReply *reply)
+{
+	struct told *told = arg;
+
+	told->times++;
+	snprintf(told->text, sizeof(told->text), "%s", reply != NULL ? reply->str : "");
+}
+
+static int ride(struct redis_conn *conn, struct told *told)
+{
+	struct buf b = BUF_INIT;
+	int status;
+
+	redis_wire_putc(&b, "PING", NULL);
+	status = redis_conn_ride(conn, &b, on_told, told);
+	buf_deinit(&b);
+	return status;
+}
+
+static void test_riders(void **state)
+{
+	static const struct {
+		struct fake_redis_turn turn;
+		enum err err;
+		const char *text;
+	} rows[] = {
+		{{HELLO, "+MINE\r\n+PONG\r\n-ERR no\r\n", true, false}, ERR_NONE, "MINE"},
+		{{HELLO, "-ERR mine\r\n+PONG\r\n+PONG\r\n", false, false}, ERR_NONE, "ERR mine"},
+		{{HELLO, "+MINE\r\n+PONG\r\n", false, true}, ERR_UNCERTAIN, "MINE"},
+		{{HELLO, "", false, false}, ERR_UNCERTAIN, ""},
+		{{NULL, NULL, false, false}, ERR_UNAVAILABLE, ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		redisReply *replies[2];
+		struct told told = {0}, second = {0};
+		struct fake_redis fake;
+		struct redis_conn *conn;
+
+		fake_redis_start(&fake, &rows[i].turn, 1);
+		conn = redis_conn_new(&fake.target, "test", 1000);
+		assert_non_null(conn);
+		assert_int_equal(ride(conn, &told), 0);
+		assert_int_equal(ride(conn, &second), -1);
+		assert_true(redis_conn_has_rider(conn));
+		assert_int_equal(exec_two(conn, 300, replies), rows[i].err);
+		assert_false(redis_conn_has_rider(conn));
+		assert_int_equal(told.times, 1);
+		assert_string_equal(told.text, rows[i].text);
+		if (rows[i].err == ERR_NONE)
+			assert_string_equal(replies[0]->str, "PONG");
+		redis_conn_release(replies, 2);
+		/* One that nothing came along for is told as well. */
+		assert_int_equal(ride(conn, &told), 0);
+		redis_conn_free(conn);
+		assert_int_equal(told.times, 2);
+		assert_int_equal(second.times, 0);
+		fake_redis_stop(&fake);
+	}
+}
+
+static void test_a_rider_goes_alone(void **state)
+{
+	static const struct fake_redis_turn turn = {HELLO, "+MINE\r\n", false, false};
+	const struct buf nothing = BUF_INIT;
+	struct told told = {0};
+	struct fake_redis fake;
+	struct redis_conn *conn;
+
+	(void)state;
+	fake_redis_start(&fake, &turn, 1);
+	conn = redis_conn_new(&fake.target, "test", 1000);
+	assert_non_null(conn);
+	assert_int_equal(ride(conn, &told), 0);
+	assert_int_equal(redis_conn_exec(conn, &nothing, 0, clock_mono_ms() + 1000, NULL),
+			 ERR_NONE);
+	assert_int_equal(told.times, 1);
+	assert_string_equal(told.text, "MINE");
+	redis_conn_free(conn);
+	fake_redis_stop(&fake);
+}
+
 /* A server that trickles does not stretch the deadline. */
 static void test_deadline_holds(void **state)
 {
@@ -173,9 +262,10 @@ static void test_failed_buffer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_outcomes),     cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_nobody_there), cmocka_unit_test(test_deadline_holds),
-		cmocka_unit_test(test_comes_back),   cmocka_unit_test(test_failed_buffer),
+		cmocka_unit_test(test_outcomes),	   cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_nobody_there),	   cmocka_unit_test(test_riders),
+		cmocka_unit_test(test_a_rider_goes_alone), cmocka_unit_test(test_deadline_holds),
+		cmocka_unit_test(test_comes_back),	   cmocka_unit_test(test_failed_buffer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
