@@ -4,6 +4,7 @@
 
 #include "cli/reseal.h"
 
+#include <poll.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,16 @@
 #include "store/record_seal.h"
 #include "web/ids.h"
 
-enum { VARIANT = sodium_base64_VARIANT_ORIGINAL, UNOPENED_SHOWN = 10 };
+enum {
+	VARIANT = sodium_base64_VARIANT_ORIGINAL,
+	UNOPENED_SHOWN = 10,
+	/*
+	 * What somebody read before a message was sealed anew may still be on its way: into the former texts
+	 * by an edit, which is over after 2 s (BELLHOP_PG_TIMEOUT_MS), and into Redis, which takes a load for
+	 * 4 s (HOT_LATE) and waits BELLHOP_REDIS_TIMEOUT_MS for a push.
+	 */
+	SETTLE_MS = 5000,
+};
 
 _Static_assert((int)RECORD_SEAL_HEAD_SIZE == (int)SEAL_HEAD_SIZE, "what a text begins with");
 
@@ -229,10 +239,12 @@ int reseal_record(struct reseal *r)
 	progress_start(&r->progress, total);
 	/*
 	 * An edit moves the text of a message among the former ones: so these come last, when no message is
-	 * left that an old text could come from.
+	 * left that an old text could come from, nor an edit that has read one.
 	 */
 	if (status == 0)
 		status = walk(r, RECORD_SEAL_MESSAGES, batch);
+	if (status == 0 && r->changed > 0 && !r->is_dry)
+		poll(NULL, 0, SETTLE_MS);
 	if (status == 0)
 		status = walk(r, RECORD_SEAL_REVISIONS, batch);
 	progress_end(&r->progress, status == 0);

@@ -2,7 +2,6 @@
 /* What Redis holds: a ticket that has a text of an older key, or a plain one, is loaded again. */
 #include "config.h"
 
-#include <poll.h>
 #include <string.h>
 
 #include "cli/reload.h"
@@ -12,11 +11,6 @@
 enum {
 	BATCH = HOT_LOAD_MAX,
 	SCAN_COUNT = 100,
-	/*
-	 * What somebody read from the record before its texts were sealed anew may be on its way: for 4 s a
-	 * load is taken by Redis (HOT_LATE), and a push has BELLHOP_REDIS_TIMEOUT_MS.
-	 */
-	SETTLE_MS = 5000,
 };
 
 /* Whether the events, of which there are n, are as they should be. */
@@ -106,8 +100,6 @@ int reseal_windows(struct reseal *r)
 	char cursor[UPKEEP_CURSOR_SIZE] = "0";
 	int status = 0;
 
-	if (r->changed > 0 && !r->is_dry)
-		poll(NULL, 0, SETTLE_MS);
 	if (r->ticket.n > 0)
 		return visit(r, r->ticket);
 	progress_start(&r->progress, 0);
