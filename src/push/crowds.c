@@ -22,6 +22,7 @@ struct cell {
 	struct crowd *crowd;
 	unsigned parts; /* enum crowds_part */
 	bool is_stale;	/* crowds_set_lookers(): is it still so? */
+	bool is_heard;	/* something was said since it was asked who looks */
 };
 
 TAILQ_HEAD(cell_list, cell);
@@ -37,6 +38,7 @@ struct crowd {
 	struct hub *hub;
 	struct cell_list cells;
 	size_t count;
+	bool is_asked; /* until the answer, who is gone stays: with no part, and heard */
 };
 
 struct crowds {
@@ -140,30 +142,37 @@ static struct cell *new_cell(struct person *person, struct crowd *crowd)
 }
 
 /* Out of memory is as good as a crowd that is full: less is told. */
-void crowds_add(struct crowds *crowds, struct hub *hub, struct str user, enum crowds_part part)
+static struct cell *open_cell(struct crowds *crowds, struct hub *hub, struct str user)
 {
 	struct crowd *crowd = open_crowd(hub);
 	struct person *person;
 	struct cell *cell;
 
 	if (crowd == NULL || user.n == 0)
-		return;
+		return NULL;
 	person = open_person(crowds, user);
 	if (person == NULL)
-		return;
+		return NULL;
 	cell = find_cell(person, hub);
 	if (cell == NULL && crowd->count < CROWDS_PEOPLE_MAX)
 		cell = new_cell(person, crowd);
+	if (cell == NULL)
+		drop_person(crowds, person);
+	return cell;
+}
+
+void crowds_add(struct crowds *crowds, struct hub *hub, struct str user, enum crowds_part part)
+{
+	struct cell *cell = open_cell(crowds, hub, user);
+
 	if (cell != NULL)
 		cell->parts |= part;
-	else
-		drop_person(crowds, person);
 }
 
 static void take_part(struct crowds *crowds, struct cell *cell, enum crowds_part part)
 {
 	cell->parts &= ~(unsigned)part;
-	if (cell->parts == 0)
+	if (cell->parts == 0 && !cell->is_heard)
 		drop_cell(crowds, cell);
 }
 
@@ -254,12 +263,48 @@ void crowds_here(struct crowds *crowds, struct hub *hub, struct str user,
 	const struct presence_state state = {.status = status};
 	struct frame *frame = presence_frame(user, &state, hub_ticket(hub));
 
-	if (status == PRESENCE_OFFLINE)
-		crowds_remove(crowds, hub, user, CROWDS_LOOKING);
-	else
-		crowds_add(crowds, hub, user, CROWDS_LOOKING);
+	struct cell *cell = open_cell(crowds, hub, user);
+
+	if (cell != NULL) {
+		cell->is_heard = cell->crowd->is_asked;
+		if (status == PRESENCE_OFFLINE)
+			take_part(crowds, cell, CROWDS_LOOKING);
+		else
+			cell->parts |= CROWDS_LOOKING;
+	}
 	hub_notice(hub, frame, frame);
 	frame_unref(frame);
+}
+
+/* Whatever was heard counts no more than what is known. */
+static void settle_heard(struct crowds *crowds, struct crowd *crowd)
+{
+	struct cell *cell, *next;
+
+	for (cell = TAILQ_FIRST(&crowd->cells); cell != NULL; cell = next) {
+		next = TAILQ_NEXT(cell, of_crowd);
+		cell->is_heard = false;
+		if (cell->parts == 0)
+			drop_cell(crowds, cell);
+	}
+}
+
+void crowds_ask_lookers(struct crowds *crowds, struct hub *hub)
+{
+	struct crowd *crowd = open_crowd(hub);
+
+	if (crowd == NULL)
+		return;
+	settle_heard(crowds, crowd);
+	crowd->is_asked = true;
+}
+
+void crowds_learn_looker(struct crowds *crowds, struct hub *hub, struct str user)
+{
+	struct cell *cell = open_cell(crowds, hub, user);
+
+	if (cell != NULL && !cell->is_heard)
+		cell->parts |= CROWDS_LOOKING;
 }
 
 /* Those who were known to look and are not among the users are marked, then told to have gone. */
@@ -269,14 +314,15 @@ void crowds_set_lookers(struct crowds *crowds, struct hub *hub, const struct str
 	struct cell *cell, *next;
 
 	if (crowd != NULL) {
+		crowd->is_asked = false;
 		TAILQ_FOREACH(cell, &crowd->cells, of_crowd)
-			cell->is_stale = (cell->parts & CROWDS_LOOKING) != 0;
+			cell->is_stale = (cell->parts & CROWDS_LOOKING) != 0 && !cell->is_heard;
 	}
 	for (size_t i = 0; i < n; i++) {
 		struct person *person = find_person(crowds, users[i]);
 
 		cell = person == NULL ? NULL : find_cell(person, hub);
-		if (cell != NULL && (cell->parts & CROWDS_LOOKING) != 0)
+		if (cell != NULL && (cell->is_heard || (cell->parts & CROWDS_LOOKING) != 0))
 			cell->is_stale = false;
 		else
 			crowds_here(crowds, hub, users[i], PRESENCE_ONLINE);
@@ -289,6 +335,8 @@ void crowds_set_lookers(struct crowds *crowds, struct hub *hub, const struct str
 				    (struct str){cell->person->id, cell->person->id_len},
 				    PRESENCE_OFFLINE);
 	}
+	if (crowd != NULL)
+		settle_heard(crowds, crowd);
 }
 
 void crowds_presence(struct crowds *crowds, struct str user, const struct presence_state *state)
@@ -302,7 +350,7 @@ void crowds_presence(struct crowds *crowds, struct str user, const struct presen
 	frame = presence_frame(user, state, (struct str){0});
 	/* Listeners may end, but hubs and their crowds stay. */
 	TAILQ_FOREACH(cell, &person->cells, of_person)
-		hub_notice(cell->crowd->hub, frame,
+		hub_notice(cell->crowd->hub, cell->parts != 0 ? frame : NULL,
 			   (cell->parts & ~(unsigned)CROWDS_NOTED) != 0 ? frame : NULL);
 	frame_unref(frame);
 }

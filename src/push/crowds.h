@@ -30,8 +30,18 @@ void crowds_add(struct crowds *crowds, struct hub *hub, struct str user, enum cr
 void crowds_remove(struct crowds *crowds, struct hub *hub, struct str user, enum crowds_part part);
 
 /*
- * These n users, and nobody else, look at the hub's ticket. Listeners are told what that changes, so that
- * it does not matter what they, or this process, have missed.
+ * Who looks at the hub's ticket is being asked. What is said of somebody from now on (crowds_here) comes by
+ * another way and is newer than the answer, which may have been given before.
+ */
+void crowds_ask_lookers(struct crowds *crowds, struct hub *hub);
+
+/* Somebody was found looking at a time when that was asked: unless something was said of him since. */
+void crowds_learn_looker(struct crowds *crowds, struct hub *hub, struct str user);
+
+/*
+ * The answer: these n users, and nobody else, look at the hub's ticket, but for those of whom something was
+ * said meanwhile. Listeners are told what that changes, so that it does not matter what they, or this
+ * process, have missed.
  */
 void crowds_set_lookers(struct crowds *crowds, struct hub *hub, const struct str *users, size_t n);
 
@@ -51,7 +61,7 @@ void crowds_presence(struct crowds *crowds, struct str user, const struct presen
 /* Who is known to look at the hub's ticket: a JSON array of user ids, to be freed. NULL when out of memory. */
 char *crowds_lookers_json(const struct hub *hub);
 
-/* How many of the ticket's people are known. */
+/* How many of the ticket's people are known; while it is being asked, with those who have just gone. */
 size_t crowds_count(const struct hub *hub);
 
 #endif

@@ -159,6 +159,7 @@ static void muster_next(struct muster *muster)
 		n = hot_put_time(&commands);
 		n += presence_put_looking(&commands, keys, ticket);
 		n += upkeep_put_people(&commands, keys, ticket);
+		crowds_ask_lookers(muster->crowds, roll->hub);
 		muster->redis_call =
 			stores_ask_redis(muster->stores, &commands, n, on_redis, muster);
 		buf_deinit(&commands);

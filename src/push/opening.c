@@ -257,7 +257,7 @@ static char *opening_lookers(const struct opening *opening, const struct facts_t
 	if (ticket->lookers == NULL && !(live_is_up(push->live) && muster_is_done(hub)))
 		return NULL;
 	for (size_t i = 0; !muster_is_done(hub) && i < ticket->n_lookers; i++)
-		crowds_add(crowds, hub, str_of(ticket->lookers[i]), CROWDS_LOOKING);
+		crowds_learn_looker(crowds, hub, str_of(ticket->lookers[i]));
 	return crowds_lookers_json(hub);
 }
 

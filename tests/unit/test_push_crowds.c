@@ -106,6 +106,35 @@ static void test_those_of_the_ticket_alone(void **state)
 					    "seen\":\"2026-09-21T14:13:20.123Z\"}");
 }
 
+/* The answer was given before that was said, and comes after it. */
+static void test_an_answer_does_not_undo_what_was_said_since(void **state)
+{
+	const struct str old[] = {STR("bob"), STR("cy")};
+	struct fixture *f = *state;
+	char *now;
+
+	crowds_here(f->crowds, f->one, STR("bob"), PRESENCE_ONLINE);
+	crowds_ask_lookers(f->crowds, f->one);
+	crowds_here(f->crowds, f->one, STR("ann"), PRESENCE_ONLINE);
+	crowds_here(f->crowds, f->one, STR("bob"), PRESENCE_OFFLINE);
+	crowds_learn_looker(f->crowds, f->one, STR("bob"));
+	assert_int_equal(f->at_one.notices, 3);
+	crowds_set_lookers(f->crowds, f->one, old, 2);
+	assert_int_equal(f->at_one.notices, 4);
+	assert_non_null(strstr(f->at_one.last, "\"cy\""));
+	now = crowds_lookers_json(f->one);
+	assert_string_equal(now, "[\"ann\",\"cy\"]");
+	free(now);
+	assert_int_equal(crowds_count(f->one), 2);
+
+	/* The next one counts in full. */
+	crowds_ask_lookers(f->crowds, f->one);
+	crowds_set_lookers(f->crowds, f->one, old, 2);
+	now = crowds_lookers_json(f->one);
+	assert_string_equal(now, "[\"cy\",\"bob\"]");
+	free(now);
+}
+
 static void test_looking_comes_and_goes(void **state)
 {
 	struct fixture *f = *state;
@@ -219,6 +248,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_those_of_the_ticket_alone, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_an_answer_does_not_undo_what_was_said_since,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_looking_comes_and_goes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_both_at_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_lookers_are_put_right, set_up, tear_down),
