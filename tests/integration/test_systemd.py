@@ -388,7 +388,8 @@ def system(stack, make_directory):
 
 
 def test_a_real_systemd_runs_the_units(stack, system):
-    if system is None:
+    """Not with a sanitizer, whose memory and system calls are not those that the units allow."""
+    if system is None or "ASAN_OPTIONS" in os.environ:
         return
     services = [f"bellhop-{name}.service" for name in ("api", "archive", "push")]
     wait_for(lambda: system.is_active("bellhop.target", *services), "bellhop.target")
@@ -408,8 +409,12 @@ def test_a_real_systemd_runs_the_units(stack, system):
     assert "by way of systemd" in heard.body.decode()
 
     for service in services:
-        system.systemctl("reload", service)
-        wait_for(lambda: "settings reloaded" in system.journal(service), f"a reload of {service}")
+
+        def is_reloaded(service=service):
+            system.systemctl("reload", service)
+            return "settings reloaded" in system.journal(service)
+
+        wait_for(is_reloaded, f"a reload of {service}")
     system.systemctl("kill", "--kill-whom=main", "-s", "USR2", "bellhop-api.service")
     assert send("while workers are replaced") == 201
 
