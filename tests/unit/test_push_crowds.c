@@ -57,6 +57,8 @@ static int set_up(void **state)
 		.two = hub_new(STR("T-2"), RING),
 	};
 	assert_non_null(f.crowds);
+	assert_non_null(f.one);
+	assert_non_null(f.two);
 	hub_start(f.one, 1, 0, 0);
 	hub_start(f.two, 1, 0, 0);
 	sit(&f.at_one, f.one);
@@ -123,6 +125,7 @@ static void test_an_answer_does_not_undo_what_was_said_since(void **state)
 	assert_int_equal(f->at_one.notices, 4);
 	assert_non_null(strstr(f->at_one.last, "\"cy\""));
 	now = crowds_lookers_json(f->one);
+	assert_non_null(now);
 	assert_string_equal(now, "[\"ann\",\"cy\"]");
 	free(now);
 	assert_int_equal(crowds_count(f->one), 2);
@@ -131,6 +134,7 @@ static void test_an_answer_does_not_undo_what_was_said_since(void **state)
 	crowds_ask_lookers(f->crowds, f->one);
 	crowds_set_lookers(f->crowds, f->one, old, 2);
 	now = crowds_lookers_json(f->one);
+	assert_non_null(now);
 	assert_string_equal(now, "[\"cy\",\"bob\"]");
 	free(now);
 }
