@@ -51,8 +51,15 @@ static void check_secret(struct checks *checks, const struct conf *conf)
 /* Plain http is for trying things out on one machine. */
 static bool is_local(struct str origin)
 {
-	return str_starts(origin, STR("http://localhost")) ||
-	       str_starts(origin, STR("http://127.")) || str_starts(origin, STR("http://[::1]"));
+	struct str host;
+
+	str_split(&origin, '/', &host); /* http: and nothing, */
+	str_split(&origin, '/', &host);
+	if (!str_split(&origin, str_starts(origin, STR("[")) ? ']' : ':', &host))
+		return false;
+	if (str_starts(host, STR("[")))
+		host = (struct str){host.p + 1, host.n - 1};
+	return checks_is_loopback(host);
 }
 
 static void check_origins(struct checks *checks, struct str list)

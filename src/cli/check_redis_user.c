@@ -15,19 +15,13 @@
 
 enum { TIMEOUT_MS = 3000, TRIALS = 6 };
 
-static bool is_loopback(const char *host)
-{
-	return strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 ||
-	       strncmp(host, "127.", 4) == 0;
-}
-
 static void check_transport(struct checks *checks, const struct redis_target *target)
 {
 	if (target->path != NULL)
 		checks_add(checks, CHECK_OK, "redis transport", "a unix socket");
 	else if (target->is_tls)
 		checks_add(checks, CHECK_OK, "redis transport", "TLS");
-	else if (is_loopback(target->host))
+	else if (checks_is_loopback(str_of(target->host)))
 		checks_add(checks, CHECK_OK, "redis transport", "this machine alone");
 	else
 		checks_add(checks, CHECK_WARNING, "redis transport",

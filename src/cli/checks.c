@@ -4,6 +4,7 @@
 
 #include "cli/checks.h"
 
+#include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -74,6 +75,22 @@ void checks_add_lines(struct checks *checks, enum check_level level, const char 
 	while (str_split(&rest, '\n', &line))
 		if (line.n > 0)
 			add(checks, level, what, line);
+}
+
+bool checks_is_loopback(struct str host)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr six;
+	struct in_addr four;
+
+	if (host.n >= sizeof(text))
+		return false;
+	snprintf(text, sizeof(text), "%.*s", STR_ARG(host));
+	if (inet_pton(AF_INET, text, &four) == 1)
+		return ntohl(four.s_addr) >> 24 == IN_LOOPBACKNET;
+	if (inet_pton(AF_INET6, text, &six) == 1)
+		return IN6_IS_ADDR_LOOPBACK(&six);
+	return str_eq_c(host, "localhost");
 }
 
 enum check_level checks_finish(struct checks *checks)

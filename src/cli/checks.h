@@ -40,6 +40,9 @@ void checks_add_lines(struct checks *checks, enum check_level level, const char 
 /* Prints what is still to be printed and returns the worst level. */
 enum check_level checks_finish(struct checks *checks);
 
+/* Whether nothing leaves this machine on the way to a host: a name, or an address without brackets. */
+bool checks_is_loopback(struct str host);
+
 /* The examinations. Each reports all it finds; a time-out is a finding. */
 void check_keys(struct checks *checks, const struct conf *conf);
 void check_postgres(struct checks *checks, const struct conf *conf);

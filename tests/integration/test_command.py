@@ -202,6 +202,7 @@ def test_the_csrf_token_is_the_servers(stack):
         ["migrate", "now"],
         ["migrate", "--bogus"],
         ["check", "-x"],
+        ["check", "now"],
         ["help", "me"],
         ["sned"],
     ],

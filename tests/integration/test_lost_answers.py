@@ -4,59 +4,11 @@ PostgreSQL commits, and its answer is lost on the way: the api asks again, finds
 listens learns of it at once, not only from the sweep.
 """
 
-import contextlib
-import select
-import socket
-import threading
-import urllib.parse
-
 import fcgi_client as fcgi
 import pytest
 from client import until, wait_for
-from test_start import Daemon
-
-
-class Lossy:
-    """A way to PostgreSQL that loses the answers to the next `times` statements that have `lose` in them."""
-
-    def __init__(self, url):
-        self.url = urllib.parse.urlsplit(url)
-        self.lose, self.times = None, 1
-        self.lost = 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    @property
-    def database(self):
-        name = f"{self.url.username}:{self.url.password}"
-        port = self.listener.getsockname()[1]
-        return self.url._replace(netloc=f"{name}@127.0.0.1:{port}").geturl()
-
-    def accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self.listener.accept()
-                threading.Thread(target=self.carry, args=(client,), daemon=True).start()
-
-    def carry(self, client):
-        server = socket.create_connection((self.url.hostname, self.url.port))
-        is_marked = False
-        with client, server, contextlib.suppress(OSError):
-            while True:
-                for ready in select.select([client, server], [], [])[0]:
-                    data = ready.recv(65536)
-                    if not data:
-                        return
-                    if ready is client and self.times and self.lose and self.lose in data:
-                        is_marked = True
-                        self.times -= 1
-                    if ready is server and is_marked:
-                        self.lost += 1
-                        return
-                    (server if ready is client else client).sendall(data)
-
-    def close(self):
-        self.listener.close()
+from daemon import Daemon
+from lossy import Lossy
 
 
 @pytest.fixture
@@ -64,7 +16,7 @@ def lossy(stack, tmp_path):
     """(way to PostgreSQL, path of the socket of an api that uses it)"""
     way = Lossy(stack.env["DATABASE_URL"])
     path = str(tmp_path / "api.sock")
-    with Daemon(stack, "api", path, DATABASE_URL=way.database, BELLHOP_API_WORKERS=1).ready():
+    with Daemon(stack, "api", path, DATABASE_URL=way.url, BELLHOP_API_WORKERS=1).ready():
         yield way, path
     way.close()
 

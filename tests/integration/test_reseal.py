@@ -250,6 +250,23 @@ class TestCheck:
         key_id = sealed.key_ids()[-1]
         assert any(level == "error" and f"key {key_id}, which is not in" in detail for level, detail in others)
 
+    def test_texts_of_an_older_key(self, sealed, site, ticket):
+        site.api("alice").sent(ticket, "one")
+        older = sealed.key_ids()[-1]
+        sealed.add_key()
+        sealed.reload()
+        assert any(
+            level == "ok" and f"are sealed with the older key {older}" in detail for level, detail in self.findings(sealed)
+        )
+
+    def test_a_file_that_is_none(self, sealed, tmp_path):
+        keys = tmp_path / "keys"
+        keys.write_text("no key\n")
+        keys.chmod(0o600)
+        for path, reason in ((keys, f"{keys}"), ("/nonexistent", "could not open /nonexistent: No such file")):
+            ((level, detail),) = self.findings(sealed, BELLHOP_SEAL_KEYS_FILE=str(path))
+            assert level == "error" and reason in detail, detail
+
     def test_texts_without_a_key(self, sealed, ticket):
         sealed.sql("SELECT bellhop.send(%s, 'bob', 'Bob', 'agent', 't', 'x', 'u', '\\x00', 2, NULL)", ticket)
         assert any(
