@@ -147,6 +147,11 @@ enum intake_body intake_body(const struct intake *intake)
 	return INTAKE_BODY_WHOLE;
 }
 
+size_t intake_held(const struct intake *intake)
+{
+	return intake->request.held + intake->params.pair.cap + intake->body.cap + intake->out.cap;
+}
+
 void intake_answer(struct intake *intake, struct str cgi)
 {
 	fcgi_record_put_stdout(&intake->out, intake->parser.id, cgi);

@@ -60,6 +60,9 @@ bool intake_may_go_on(struct intake *intake, size_t limit);
 /* What there is to say of the body as it is now. */
 enum intake_body intake_body(const struct intake *intake);
 
+/* The memory that it takes beside itself, in bytes. */
+size_t intake_held(const struct intake *intake);
+
 /* Appends an answer in CGI form to out, and the end of the request. */
 void intake_answer(struct intake *intake, struct str cgi);
 

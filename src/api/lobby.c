@@ -23,9 +23,7 @@ enum {
 	/* A web server connects and sends at once: while the house is quiet, that is waited for here. */
 	MOMENT_MS = 1,
 	QUIET_GUESTS = 4,
-	GUESTS_MAX = 256,
-	HELD_MAX = 32 * 1024 * 1024, /* bodies and answers that wait, in bytes */
-	BODY_MAX = HELD_MAX / 2,     /* one of them; BELLHOP_LIMIT_BODY is not more */
+	BODY_MAX = LOBBY_HELD_MAX / 2, /* one of those that wait; BELLHOP_LIMIT_BODY is not more */
 };
 
 struct guest {
@@ -45,18 +43,19 @@ struct lobby {
 	int epoll_fd;
 	int64_t timeout_ms;
 	size_t body_limit;
-	unsigned n_guests;
+	unsigned n_guests, guests_max;
 	size_t held;
 	TAILQ_HEAD(guests, guest) guests; /* the next to expire first */
 };
 
-struct lobby *lobby_new(int epoll_fd)
+struct lobby *lobby_new(int epoll_fd, unsigned guests_max)
 {
 	struct lobby *lobby = calloc(1, sizeof(*lobby));
 
 	if (lobby == NULL)
 		return NULL;
 	lobby->epoll_fd = epoll_fd;
+	lobby->guests_max = guests_max;
 	TAILQ_INIT(&lobby->guests);
 	return lobby;
 }
@@ -119,7 +118,7 @@ static void renew(struct lobby *lobby, struct guest *guest)
 static void stay(struct lobby *lobby, struct guest *guest)
 {
 	const struct intake *intake = &guest->intake;
-	struct epoll_event event = {.data.fd = guest->fd};
+	struct epoll_event event = {.data.ptr = guest};
 
 	event.events = (guest->has_closed ? 0 : EPOLLIN) | (intake->out.len > 0 ? EPOLLOUT : 0);
 	if (event.events != guest->events &&
@@ -136,9 +135,9 @@ static void stay(struct lobby *lobby, struct guest *guest)
 		return;
 	}
 	lobby->held -= guest->held;
-	guest->held = intake->body.cap + intake->out.cap;
+	guest->held = intake_held(intake);
 	lobby->held += guest->held;
-	while (lobby->held > HELD_MAX && TAILQ_FIRST(&lobby->guests) != guest)
+	while (lobby->held > LOBBY_HELD_MAX && TAILQ_FIRST(&lobby->guests) != guest)
 		drop(lobby, TAILQ_FIRST(&lobby->guests), "too much waits");
 }
 
@@ -256,7 +255,7 @@ struct guest *lobby_admit(struct lobby *lobby, int fd)
 		close(fd);
 		return NULL;
 	}
-	if (lobby->n_guests == GUESTS_MAX)
+	if (lobby->n_guests == lobby->guests_max)
 		drop(lobby, TAILQ_FIRST(&lobby->guests), "too many wait");
 	guest->fd = fd;
 	guest->deadline_ms = clock_mono_ms() + lobby->timeout_ms;
@@ -268,15 +267,9 @@ struct guest *lobby_admit(struct lobby *lobby, int fd)
 	return attend(lobby, guest);
 }
 
-struct guest *lobby_wake(struct lobby *lobby, int fd)
+struct guest *lobby_wake(struct lobby *lobby, struct guest *guest)
 {
-	struct guest *guest;
-
-	TAILQ_FOREACH(guest, &lobby->guests, entry) {
-		if (guest->fd == fd)
-			return attend(lobby, guest);
-	}
-	return NULL;
+	return attend(lobby, guest);
 }
 
 void lobby_go_on(struct lobby *lobby, struct guest *guest)

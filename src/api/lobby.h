@@ -6,8 +6,8 @@
  *
  * A connection serves one request and is closed after it, also where the web server offered to keep
  * it. Each of its parts, head, body and answer, has the time-out for itself, in total, however the
- * bytes dribble. How many may wait, and with how much, is bounded; beyond that the oldest goes,
- * or who alone has too much.
+ * bytes dribble. How many may wait is bounded, and all that they hold together, heads included; beyond
+ * that the oldest goes, or who alone has too much.
  */
 #ifndef BELLHOP_API_LOBBY_H
 #define BELLHOP_API_LOBBY_H
@@ -17,11 +17,20 @@
 struct lobby;
 struct guest;
 
+enum {
+	/*
+	 * A worker that runs while the others wait for the machine takes all of a burst, however many
+	 * they are. Each is a descriptor, and takes about 1 KiB beside what it holds.
+	 */
+	LOBBY_GUESTS_MAX = 1024,
+	LOBBY_HELD_MAX = 32 * 1024 * 1024 /* bytes of heads, bodies and answers that wait */
+};
+
 /*
- * Watches its connections with epoll_fd, which the caller keeps: an event of one has its descriptor
- * in data.fd. NULL with errno.
+ * Watches its connections with epoll_fd, which the caller keeps: an event of one has it in data.ptr,
+ * never NULL. At most guests_max of them, 1 or more, wait. NULL with errno.
  */
-struct lobby *lobby_new(int epoll_fd);
+struct lobby *lobby_new(int epoll_fd, unsigned guests_max);
 
 /* Closes all that still wait. */
 void lobby_free(struct lobby *lobby);
@@ -37,10 +46,10 @@ void lobby_limit(struct lobby *lobby, int64_t timeout_ms, size_t body_limit);
 struct guest *lobby_admit(struct lobby *lobby, int fd);
 
 /*
- * Something happened to a waiting connection; the result as of lobby_admit(). A descriptor that does
- * not wait here is ignored.
+ * Something happened to a waiting connection; the result as of lobby_admit(). Any call here may close
+ * any of them, so this one comes first after the event was fetched, and no other was fetched with it.
  */
-struct guest *lobby_wake(struct lobby *lobby, int fd);
+struct guest *lobby_wake(struct lobby *lobby, struct guest *guest);
 
 /* The request of a guest that was just handed out. */
 struct intake *lobby_intake(struct guest *guest);

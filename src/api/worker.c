@@ -19,7 +19,10 @@
 #include "api/lobby.h"
 #include "base/clock.h"
 
-enum { TICK_MS = STARTUP_ALIVE_MS };
+enum {
+	TICK_MS = STARTUP_ALIVE_MS,
+	DESCRIPTORS_KEPT = 64 /* for all but those who wait */
+};
 
 struct worker {
 	const struct worker_opts *opts;
@@ -155,9 +158,10 @@ static void answer(struct worker *w, struct guest *guest)
 	reply_deinit(&call.reply);
 }
 
-static int watch(struct worker *w, int fd, uint32_t events)
+/* An event has `what` in data.ptr: the worker for its socket, NULL for signals; a guest is the lobby's. */
+static int watch(struct worker *w, int fd, uint32_t events, void *what)
 {
-	struct epoll_event event = {.events = events, .data.fd = fd};
+	struct epoll_event event = {.events = events, .data.ptr = what};
 
 	return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &event);
 }
@@ -165,7 +169,7 @@ static int watch(struct worker *w, int fd, uint32_t events)
 /* EXCLUSIVE: a connection wakes one worker, not all. */
 static int listen_on(struct worker *w)
 {
-	return watch(w, w->opts->listen_fd, EPOLLIN | EPOLLEXCLUSIVE);
+	return watch(w, w->opts->listen_fd, EPOLLIN | EPOLLEXCLUSIVE, w);
 }
 
 /*
@@ -206,6 +210,16 @@ static void accept_one(struct worker *w)
 
 /* ---- life ---- */
 
+/* As many as there are descriptors for, but for those that the stores, keys and the log need. */
+static unsigned guests_max(void)
+{
+	const int64_t left = daemon_raise_nofile() - DESCRIPTORS_KEPT;
+
+	if (left > LOBBY_GUESTS_MAX)
+		return LOBBY_GUESTS_MAX;
+	return left > 1 ? (unsigned)left : 1;
+}
+
 static int begin(struct worker *w)
 {
 	struct buf error = BUF_INIT;
@@ -219,9 +233,9 @@ static int begin(struct worker *w)
 	w->revoked = revoked_new(w->stores);
 	w->limiter = limiter_new(w->stores, w->opts->rates);
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	w->lobby = lobby_new(w->epoll_fd);
+	w->lobby = lobby_new(w->epoll_fd, guests_max());
 	if (w->revoked == NULL || w->limiter == NULL || w->lobby == NULL || w->epoll_fd < 0 ||
-	    watch(w, w->child->signal_fd, EPOLLIN) != 0 || listen_on(w) != 0) {
+	    watch(w, w->child->signal_fd, EPOLLIN, NULL) != 0 || listen_on(w) != 0) {
 		buf_puts(&error, strerror(errno));
 		goto out;
 	}
@@ -259,11 +273,13 @@ static void wait_for_event(struct worker *w, int64_t tick_ms)
 
 	if (epoll_wait(w->epoll_fd, &event, 1, clock_wait_ms(until_ms)) <= 0)
 		return;
-	if (event.data.fd == w->opts->listen_fd) {
+	if (event.data.ptr == NULL)
+		return; /* signals: they are taken next */
+	if (event.data.ptr == w) {
 		accept_one(w);
 		return;
 	}
-	guest = lobby_wake(w->lobby, event.data.fd);
+	guest = lobby_wake(w->lobby, event.data.ptr);
 	if (guest != NULL)
 		answer(w, guest);
 }

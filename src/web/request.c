@@ -86,6 +86,7 @@ static char *take_memory(struct request *q, size_t n)
 		chunk->used = 0;
 		chunk->next = q->chunks;
 		q->chunks = chunk;
+		q->held += sizeof(*chunk) + size;
 	}
 	p = chunk->bytes + chunk->used;
 	chunk->used += n;

@@ -65,6 +65,7 @@ struct request {
 	struct str remote_addr;
 	struct request_trusted trusted;
 	char request_id[IDS_REQUEST_MAX + 1]; /* theirs if well-formed, else ours; set by finish */
+	size_t held;			      /* memory that the strings take, in bytes */
 
 	/* For request.c alone. */
 	struct str id_param, id_header, https_param, scheme, length_param;

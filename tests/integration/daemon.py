@@ -14,6 +14,12 @@ from stack import NO_LIMITS
 ROUTES = {"api": "/chat/v1/healthz", "push": "/chat/v1/tickets/T-1/poll?wait=0"}
 
 
+def children_of(pid):
+    """The direct children of a process with one thread, oldest first."""
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [int(word) for word in file.read().split()]
+
+
 class Daemon:
     """A daemon beside the site's own, with the site's settings and a few others."""
 

@@ -5,7 +5,8 @@ than its turn. After each test the daemons are the same processes, and answer.
 """
 
 import contextlib
-import select
+import os
+import signal
 import threading
 
 import conftest
@@ -13,6 +14,7 @@ import fcgi_client as fcgi
 import hostile
 import pytest
 from client import DEADLINE, Stream, wait_for
+from daemon import Daemon, children_of
 
 TIMEOUT_MS = 1500
 
@@ -36,6 +38,11 @@ def unharmed(target):
 @pytest.fixture(params=hostile.NAMES)
 def door(request, target):
     return request.param, hostile.socket_of(target, request.param)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return str(tmp_path / "daemon.sock")
 
 
 def test_every_attack_is_answered_or_thrown_out(door):
@@ -225,18 +232,48 @@ def test_thousands_who_come_and_say_nothing(door):
         peer.close()
 
 
-def test_a_crowd_is_shared_out_among_the_workers(request):
-    """Who waits at one of them, until there are too many and the oldest goes, could wait at another."""
-    crowd, settings = 400, {"BELLHOP_API_WORKERS": "4", "BELLHOP_IO_TIMEOUT_MS": "60000"}
-    for target in conftest.running_stack(request, env=settings):
-        empty = sum(hostile.descriptors(target).values())
-        with contextlib.ExitStack() as stack:
-            peers = [stack.enter_context(hostile.Peer(hostile.socket_of(target, "api"))) for _ in range(crowd)]
+@contextlib.contextmanager
+def workers(target, path, number):
+    """An api with so many workers, which wait long for their peers, and their pids."""
+    settings = {"BELLHOP_API_WORKERS": number, "BELLHOP_IO_TIMEOUT_MS": 60000, "BELLHOP_HANG_TIMEOUT_MS": 0}
+    with Daemon(target, "api", path, **settings) as daemon:
+        wait_for(lambda: f"children={number}" in daemon.text(), "all workers")
+        yield children_of(daemon.process.pid)
+
+
+def waits_at(pids):
+    """How many descriptors each of them has open."""
+    return [len(os.listdir(f"/proc/{pid}/fd")) for pid in pids]
+
+
+def test_a_burst_that_one_worker_takes_alone(target, path):
+    """The others do not get to run meanwhile. Nobody is thrown out for that, and all are served."""
+    crowd, request = 700, hostile.whole("api")
+    with workers(target, path, 2) as pids, contextlib.ExitStack() as stack:
+        before = waits_at(pids)[0]
+        os.kill(pids[1], signal.SIGSTOP)
+        try:
+            peers = [stack.enter_context(hostile.Peer(path)) for _ in range(crowd)]
             for peer in peers:
-                peer.send(hostile.whole("api")[:-6])
-            wait_for(lambda: sum(hostile.descriptors(target).values()) >= empty + crowd, "all of them")
-            readable = select.select([peer.socket for peer in peers], [], [], 0)[0]
-            assert not readable, f"{len(readable)} were thrown out"
+                peer.send(request[:-6])
+            wait_for(lambda: waits_at(pids)[0] >= before + crowd, "all of them")
+            for peer in peers:
+                peer.send(request[-6:])
+            assert all(b"Status: 200" in peer.read_to_end() for peer in peers)
+        finally:
+            os.kill(pids[1], signal.SIGCONT)
+
+
+def test_those_who_wait_are_shared_out_among_the_workers(target, path):
+    """Who comes while all have nothing to do waits at the worker at which nobody came for longest."""
+    each, number = 10, 4
+    with workers(target, path, number) as pids, contextlib.ExitStack() as stack:
+        before = waits_at(pids)
+        for came in range(1, each * number + 1):
+            stack.enter_context(hostile.Peer(path)).send(hostile.whole("api")[:-6])
+            wait_for(lambda: sum(waits_at(pids)) >= sum(before) + came, "the next one")
+        shares = [now - then for now, then in zip(waits_at(pids), before)]
+        assert min(shares) >= each / 2, shares
 
 
 def batch(target):

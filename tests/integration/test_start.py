@@ -18,7 +18,7 @@ import fcgi_client as fcgi
 import pytest
 import requests
 from client import DEADLINE, until, wait_for
-from daemon import ROUTES, Daemon
+from daemon import ROUTES, Daemon, children_of
 from stack import is_gone
 
 # Run as another user, who cannot read the source tree: the client comes on standard input.
@@ -208,11 +208,6 @@ class TestListening:
         assert children
         daemon.stop(signal.SIGKILL)
         wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in children), "the children's end")
-
-
-def children_of(pid):
-    with open(f"/proc/{pid}/task/{pid}/children") as file:
-        return [int(word) for word in file.read().split()]
 
 
 def unread_bytes(connection):

@@ -11,12 +11,13 @@
 #include <unistd.h>
 
 #include "api/lobby.h"
+#include "base/daemon.h"
 #include "base/log.h"
 #include "cmocka_setup.h"
 #include "fcgi_bytes.h"
 #include "wait_for.h"
 
-enum { TIMEOUT_MS = 5000, LIMIT = 1000 };
+enum { TIMEOUT_MS = 5000, LIMIT = 1000, GUESTS = 256 };
 
 struct house {
 	int epoll_fd;
@@ -31,7 +32,7 @@ static int open_house(void **state)
 	assert_non_null(house);
 	log_setup("test", LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
 	house->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	house->lobby = lobby_new(house->epoll_fd);
+	house->lobby = lobby_new(house->epoll_fd, GUESTS);
 	assert_non_null(house->lobby);
 	lobby_limit(house->lobby, TIMEOUT_MS, LIMIT);
 	fcgi_bytes_post(&house->post, "2", STR("{}"));
@@ -69,7 +70,7 @@ static struct guest *settle(struct house *house)
 	struct epoll_event event;
 
 	while (asking == NULL && epoll_wait(house->epoll_fd, &event, 1, 0) == 1)
-		asking = lobby_wake(house->lobby, event.data.fd);
+		asking = lobby_wake(house->lobby, event.data.ptr);
 	return asking;
 }
 
@@ -263,12 +264,48 @@ static void a_crowd(void **state)
 		fds[i] = connect_with(house, house->post.data, 1, &guest);
 	for (int i = 0; i < CROWD; i++)
 		n_closed += is_closed(fds[i]) ? 1 : 0;
-	assert_int_equal(n_closed, CROWD - 256);
+	assert_int_equal(n_closed, CROWD - GUESTS);
 	assert_true(is_closed(fds[0]));
 	for (int i = 0; i < CROWD; i++)
 		close(fds[i]);
 	assert_null(settle(house));
 	assert_true(lobby_deadline(house->lobby) == INT64_MAX);
+}
+
+/* What they hold is bounded by itself, whatever part of a request it is. */
+static void a_crowd_with_large_heads(void **state)
+{
+	enum { CROWD = 600, VALUE = 15000 };
+	struct house *house = *state;
+	struct buf bytes = BUF_INIT, params = BUF_INIT;
+	char value[VALUE];
+	int fds[CROWD], n_closed = 0;
+	struct guest *guest;
+
+	assert_true(daemon_raise_nofile() > CROWD * 2 + 20);
+	lobby_free(house->lobby);
+	house->lobby = lobby_new(house->epoll_fd, LOBBY_GUESTS_MAX);
+	assert_non_null(house->lobby);
+	lobby_limit(house->lobby, TIMEOUT_MS, LIMIT);
+	memset(value, 'x', sizeof(value));
+	for (int i = 0; i < 4; i++)
+		fcgi_bytes_pair(&params,
+				(const char *[]){"HTTP_COOKIE", "HTTP_AUTHORIZATION",
+						 "HTTP_USER_AGENT", "HTTP_IF_MATCH"}[i],
+				(struct str){value, VALUE}, false);
+	fcgi_bytes_begin(&bytes);
+	fcgi_bytes_record(&bytes, FCGI_RECORD_PARAMS, 1, buf_str(&params));
+	for (int i = 0; i < CROWD; i++) {
+		fds[i] = connect_with(house, bytes.data, bytes.len, &guest);
+		assert_null(guest);
+	}
+	for (int i = 0; i < CROWD; i++) {
+		n_closed += is_closed(fds[i]) ? 1 : 0;
+		close(fds[i]);
+	}
+	assert_in_range(n_closed, CROWD - LOBBY_HELD_MAX / (4 * VALUE), CROWD - 300);
+	buf_deinit(&bytes);
+	buf_deinit(&params);
 }
 
 /* So is what waits for them. */
@@ -386,6 +423,7 @@ int main(void)
 		IN_A_HOUSE(closing_the_idle),
 		IN_A_HOUSE(closing_the_idle_with_bytes_unread),
 		IN_A_HOUSE(a_crowd),
+		IN_A_HOUSE(a_crowd_with_large_heads),
 		IN_A_HOUSE(a_deaf_crowd),
 		IN_A_HOUSE(a_body_without_end),
 		IN_A_HOUSE(a_body_that_is_too_large),
