@@ -242,6 +242,8 @@ static void lose(struct redis_async *ra, const char *what, const char *why)
 	run_soon(ra);
 }
 
+static const char closed_by_server[] = "the server closed the connection";
+
 static void say_hello(struct redis_async *ra);
 static void on_readable(struct bufferevent *bev, void *arg);
 
@@ -253,7 +255,7 @@ static void on_bev_event(struct bufferevent *bev, short what, void *arg)
 	if ((what & BEV_EVENT_CONNECTED) != 0)
 		say_hello(ra);
 	else if ((what & BEV_EVENT_EOF) != 0)
-		lose(ra, "the server closed the connection", "");
+		lose(ra, closed_by_server, "");
 	else if (ra->phase == PHASE_CONNECT)
 		lose(ra, "could not connect", strerror(EVUTIL_SOCKET_ERROR()));
 	else
@@ -539,6 +541,8 @@ static void on_readable(struct bufferevent *bev, void *arg)
 	}
 	enter(ra);
 	take_replies(ra);
+	if (!ra->is_closed && redis_tls_has_ended(ra->tls))
+		lose(ra, closed_by_server, "");
 	leave(ra);
 }
 

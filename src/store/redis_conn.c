@@ -111,6 +111,11 @@ static enum err fail(struct redis_conn *conn, enum err err, const char *what, co
 	return err;
 }
 
+static enum err fail_closed(struct redis_conn *conn)
+{
+	return fail(conn, ERR_UNCERTAIN, "the server closed the connection", "");
+}
+
 static enum err fail_tls(struct redis_conn *conn)
 {
 	char reason[sizeof(conn->reason)];
@@ -172,7 +177,7 @@ static enum err feed(struct redis_conn *conn)
 	if (n == -1)
 		return fail(conn, ERR_UNCERTAIN, "could not read", strerror(errno));
 	if (n == 0)
-		return fail(conn, ERR_UNCERTAIN, "the server closed the connection", "");
+		return fail_closed(conn);
 	return conn->tls != NULL ? unseal(conn, (struct str){bytes, (size_t)n})
 				 : parse(conn, bytes, (size_t)n);
 }
@@ -253,6 +258,8 @@ static enum err move(struct redis_conn *conn, struct str out, size_t n, int64_t 
 			err = take_replies(conn, n, &got, replies);
 		if (err != ERR_NONE)
 			return err;
+		if (redis_tls_has_ended(conn->tls) && (conn->rider.is_due || got < n))
+			return fail_closed(conn);
 	}
 	conn->fed = 0;
 	return ERR_NONE;
@@ -312,7 +319,7 @@ static bool is_stale(const struct redis_conn *conn)
 {
 	struct pollfd p = {.fd = conn->fd, .events = POLLIN};
 
-	return poll(&p, 1, 0) != 0;
+	return redis_tls_has_ended(conn->tls) || poll(&p, 1, 0) != 0;
 }
 
 int redis_conn_ride(struct redis_conn *conn, const struct buf *command, redis_conn_rider_cb *done,
@@ -374,11 +381,11 @@ enum err redis_conn_exec(struct redis_conn *conn, const struct buf *commands, si
 
 	for (size_t i = 0; i < nreplies; i++)
 		replies_r[i] = NULL;
-	if (!buf_ok(commands))
-		return ERR_MEMORY;
 	if (conn->fd != -1 && is_stale(conn))
 		redis_conn_close(conn);
-	if (conn->fd == -1)
+	if (!buf_ok(commands))
+		err = ERR_MEMORY;
+	else if (conn->fd == -1)
 		err = connect_now(conn, deadline_ms);
 	if (err != ERR_NONE) {
 		redis_conn_drop_rider(conn);

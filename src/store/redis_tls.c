@@ -26,6 +26,7 @@ struct redis_tls {
 	SSL *ssl;
 	BIO *in, *out;	   /* owned by ssl */
 	struct buf unsaid; /* until the handshake is over */
+	bool has_ended;
 	char reason[128];
 };
 
@@ -316,7 +317,16 @@ int redis_tls_read(struct redis_tls *tls, char *bytes, int size)
 		return 0;
 	ERR_clear_error();
 	n = SSL_read(tls->ssl, bytes, size);
-	return n > 0 ? n : judge(tls, n);
+	if (n > 0)
+		return n;
+	/* Not a failure yet: what the server said before that is still to be looked at. */
+	tls->has_ended = SSL_get_error(tls->ssl, n) == SSL_ERROR_ZERO_RETURN;
+	return tls->has_ended ? 0 : judge(tls, n);
+}
+
+bool redis_tls_has_ended(const struct redis_tls *tls)
+{
+	return tls != NULL && tls->has_ended;
 }
 
 #else /* built without */
@@ -389,6 +399,12 @@ int redis_tls_read(struct redis_tls *tls, char *bytes, int size)
 	(void)bytes;
 	(void)size;
 	return -1;
+}
+
+bool redis_tls_has_ended(const struct redis_tls *tls)
+{
+	(void)tls;
+	return false;
 }
 
 const char *redis_tls_reason(const struct redis_tls *tls)

@@ -55,6 +55,12 @@ bool redis_tls_has_output(const struct redis_tls *tls);
 /* Moves up to `size` bytes of what the server said to `bytes`; how many, 0: no more yet, -1: as above. */
 int redis_tls_read(struct redis_tls *tls, char *bytes, int size);
 
+/*
+ * Whether the server has said that it says no more (close_notify: RFC 8446, section 6.1), and all that it did
+ * say was read. Whoever waits for more does so in vain. NULL has not ended.
+ */
+bool redis_tls_has_ended(const struct redis_tls *tls);
+
 /* Why it is of no use, for logs; no secret. */
 const char *redis_tls_reason(const struct redis_tls *tls);
 

@@ -249,12 +249,17 @@ static void test_failed_buffer(void **state)
 	struct redis_target target = {.path = (char *)"/nonexistent/socket"};
 	struct redis_conn *conn = redis_conn_new(&target, "test", 1000);
 	struct buf b = {.limit = 4};
+	struct told told = {0};
 	redisReply *reply;
 
 	(void)state;
 	assert_non_null(conn);
 	redis_wire_putc(&b, "PING", NULL);
+	assert_int_equal(ride(conn, &told), 0);
 	assert_int_equal(redis_conn_exec(conn, &b, 1, clock_mono_ms() + 100, &reply), ERR_MEMORY);
+	/* Whoever rides along does not wait for another one. */
+	assert_int_equal(told.times, 1);
+	assert_string_equal(told.text, "");
 	buf_deinit(&b);
 	redis_conn_free(conn);
 }
