@@ -227,6 +227,14 @@ static int check_people(struct hub *hub, const PGresult *result)
 	return people != NULL && i == n ? 0 : -1;
 }
 
+/* The record was asked who may still listen, and does not say. */
+static void chase_expel(struct chase *chase, struct hub *hub)
+{
+	chase->is_taking = true;
+	hub_expel(hub);
+	chase->is_taking = false;
+}
+
 static void on_check(void *arg, enum err err, const PGresult *result)
 {
 	struct chase *chase = arg;
@@ -244,8 +252,10 @@ static void on_check(void *arg, enum err err, const PGresult *result)
 	}
 	log_warn(NULL, "could not ask the record for participants",
 		 LOG_STR("reason", err_text(err)));
-	if (hub != NULL)
-		hub_keep(hub)->is_unchecked = true; /* with the next tick */
+	if (hub == NULL)
+		return;
+	hub_keep(hub)->is_unchecked = true; /* with the next tick, for those who are left */
+	chase_expel(chase, hub);
 }
 
 /* Asks for the people of one hub that may have missed a removal; false if there is none. */
@@ -302,18 +312,15 @@ static void chase_judge(struct chase *chase, struct hub *hub)
 		chase->has_untrusted = true;
 }
 
-/* It was asked who may still listen, and can no longer say. */
-static void chase_expel(struct chase *chase)
+static void chase_expel_all(struct chase *chase)
 {
 	struct hub *hub;
 
-	chase->is_taking = true;
 	for (hub = hubs_next(chase->opts.hubs, NULL); hub != NULL;
 	     hub = hubs_next(chase->opts.hubs, hub)) {
 		if (hub_keep(hub)->is_unchecked)
-			hub_expel(hub);
+			chase_expel(chase, hub);
 	}
-	chase->is_taking = false;
 }
 
 void chase_look(struct chase *chase)
@@ -321,7 +328,7 @@ void chase_look(struct chase *chase)
 	struct stores *stores = chase->opts.stores;
 
 	if (!stores_has_record(stores)) {
-		chase_expel(chase);
+		chase_expel_all(chase);
 		return;
 	}
 	if (chase->has_untrusted || stores_mode_now(stores) != MODE_FULL) {

@@ -35,7 +35,7 @@ void chase_free(struct chase *chase);
 /* Compare the hub with the record soon, once. */
 void chase_ask(struct chase *chase, struct hub *hub);
 
-/* Ask the record who may still listen to the hub; should it be away, whoever is unproven has to go. */
+/* Ask the record who may still listen to the hub; should it not answer, whoever is unproven has to go. */
 void chase_people(struct chase *chase, struct hub *hub);
 
 /* As chase_ask(), and the hub has a hole: it cannot go on before. */

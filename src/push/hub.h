@@ -142,7 +142,7 @@ struct hub_person {
 /* All of them, in the order of str_cmp(): whoever may not listen by that loses the ticket. */
 void hub_check(struct hub *hub, const struct hub_person *people, size_t n);
 
-/* The record cannot be asked: whoever is unproven loses the ticket. */
+/* The record does not answer: whoever is unproven loses the ticket. */
 void hub_expel(struct hub *hub);
 
 struct str hub_ticket(const struct hub *hub);

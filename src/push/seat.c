@@ -232,7 +232,6 @@ static void seat_bind(struct seat *seat, struct str ticket, const struct identit
 
 	seat->link.is_granted = authn_identity_grants(who, ticket);
 	seat->link.user = is_bound ? who->user_id : (struct str){0};
-	seat->link.is_unproven = false;
 }
 
 void seat_sit(struct seat *seat, const struct seat_start *start, const struct identity *who)
@@ -259,7 +258,7 @@ void seat_begin(struct seat *seat)
 bool seat_renew(struct seat *seat, const struct identity *who)
 {
 	struct link *link = &seat->link;
-	bool was_bound = link->user.p != NULL;
+	bool was_proven = link->user.p != NULL && !link->is_unproven;
 
 	seat_bind(seat, hub_ticket(link->hub), who);
 	if (link->viewer != viewer_of(who)) {
@@ -268,7 +267,7 @@ bool seat_renew(struct seat *seat, const struct identity *who)
 		hub_turn(link, viewer_of(who));
 		seat->due = 0;
 	}
-	link->is_unproven = link->user.p != NULL && !(link->is_granted && was_bound);
+	link->is_unproven = link->user.p != NULL && !(link->is_granted && was_proven);
 	return link->is_unproven;
 }
 

@@ -212,6 +212,36 @@ class TestTickets:
             breakable.thaw("postgres")
             stream.close()
 
+    def test_whom_the_record_refuses_to_answer_for_is_let_in_no_longer(self, breakable, ticket, other_ticket, user):
+        site = breakable.site
+        page = logged_in(site, site.token(user, tickets=[ticket, other_ticket]))
+        for name in (ticket, other_ticket):
+            site.api("anna").sent(name, "there")
+        stream = follow(page, [ticket, other_ticket])
+        breakable.sql("REVOKE SELECT ON bellhop.participant FROM bellhop")
+        try:
+            page.refresh(site.token(user, tickets=[ticket]))
+            assert stream.wait_named("revoked").data == {"ticket_id": other_ticket}
+        finally:
+            breakable.sql("GRANT SELECT ON bellhop.participant TO bellhop")
+            stream.close()
+
+    def test_a_second_refresh_does_not_stand_for_the_answer_to_the_first(self, breakable, ticket, user):
+        """An admin could not be removed; whether the requester was is still being asked as he comes anew."""
+        stream = breakable.site.api(user, "admin", jti=f"a-{user}").stream(ticket)
+        stream.hello()
+        breakable.freeze("postgres")
+        try:
+            for old, new in ("ab", "bc"):
+                breakable.redis().publish(CHANNEL, json.dumps({
+                    "event": "renewed", "user_id": user, "replaced": f"{old}-{user}", "token_id": f"{new}-{user}",
+                    "name": None, "role": "requester", "tickets": [ticket], "exp": int(time.time()) + 600, "iat": None,
+                }))  # fmt: skip
+            assert stream.wait_named("revoked").data == {"ticket_id": ticket}
+        finally:
+            breakable.thaw("postgres")
+            stream.close()
+
 
 class TestRole:
     @pytest.mark.parametrize("many", [False, True], ids=["one", "many"])
