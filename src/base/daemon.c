@@ -225,48 +225,63 @@ static bool is_set(const char *text)
 	return text != NULL && text[0] != '\0';
 }
 
-/* Opens the rights of a socket that was bound with none. */
-static int set_rights(const struct daemon_listen_opts *opts, struct buf *error)
+/* Whom the settings give the socket to; -1 of what they leave. */
+static int find_owners(const struct daemon_listen_opts *opts, uid_t *uid_r, gid_t *gid_r,
+		       struct buf *error)
 {
-	uid_t uid;
-	gid_t gid;
-
-	if (is_set(opts->owner)) {
-		if (find_user(str_of(opts->owner), &uid) < 0) {
-			buf_printf(error, "could not listen on %s: there is no user %s\n",
-				   opts->path, opts->owner);
-			return -1;
-		}
-		if (chown(opts->path, uid, (gid_t)-1) < 0) {
-			buf_printf(error, "could not give %s to %s: %s\n", opts->path, opts->owner,
-				   strerror(errno));
-			return -1;
-		}
+	*uid_r = (uid_t)-1;
+	*gid_r = (gid_t)-1;
+	if (is_set(opts->owner) && find_user(str_of(opts->owner), uid_r) < 0) {
+		buf_printf(error, "could not listen on %s: there is no user %s\n", opts->path,
+			   opts->owner);
+		return -1;
 	}
-	if (is_set(opts->group)) {
-		if (find_group(opts->group, &gid) < 0) {
-			buf_printf(error, "could not listen on %s: there is no group %s\n",
-				   opts->path, opts->group);
-			return -1;
-		}
-		if (chown(opts->path, (uid_t)-1, gid) < 0) {
-			buf_printf(error, "could not give %s to group %s: %s\n", opts->path,
-				   opts->group, strerror(errno));
-			return -1;
-		}
-	}
-	if (chmod(opts->path, opts->mode) < 0) {
-		buf_printf(error, "could not set the mode of %s: %s\n", opts->path,
-			   strerror(errno));
+	if (is_set(opts->group) && find_group(opts->group, gid_r) < 0) {
+		buf_printf(error, "could not listen on %s: there is no group %s\n", opts->path,
+			   opts->group);
 		return -1;
 	}
 	return 0;
 }
 
-static int bind_and_listen(int fd, const struct sockaddr_un *address,
-			   const struct daemon_listen_opts *opts, struct buf *error)
+/*
+ * Gives the socket away. Never by its name: the directory may be somebody else's, who could have put a link
+ * to any file in its place.
+ */
+static int set_owners(const struct daemon_listen_opts *opts, struct stat *st_r, struct buf *error)
 {
-	mode_t umask_before = umask(0777);
+	int fd = open(opts->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	int result = -1;
+	uid_t uid;
+	gid_t gid;
+
+	*st_r = (struct stat){0};
+	if (fd < 0 || fstat(fd, st_r) < 0)
+		buf_printf(error, "could not listen on %s: %s\n", opts->path, strerror(errno));
+	else if (!S_ISSOCK(st_r->st_mode))
+		buf_printf(error, "could not listen on %s: somebody has replaced it\n", opts->path);
+	else if (find_owners(opts, &uid, &gid, error) < 0)
+		goto out;
+	else if ((uid != (uid_t)-1 || gid != (gid_t)-1) &&
+		 (fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0 || fstat(fd, st_r) < 0))
+		buf_printf(error, "could not give %s to %s %s: %s\n", opts->path,
+			   is_set(opts->owner) ? opts->owner : "group",
+			   is_set(opts->group) ? opts->group : "", strerror(errno));
+	else
+		result = 0;
+out:
+	if (fd >= 0)
+		close(fd);
+	return result;
+}
+
+/* Where it was bound, *st_r tells what lies there. */
+static int bind_and_listen(int fd, const struct sockaddr_un *address,
+			   const struct daemon_listen_opts *opts, struct stat *st_r,
+			   struct buf *error)
+{
+	/* Nobody connects before it listens. */
+	mode_t umask_before = umask(0777 & ~opts->mode);
 	int result = bind(fd, (const struct sockaddr *)address, sizeof(*address));
 	int bind_errno = errno;
 
@@ -275,8 +290,9 @@ static int bind_and_listen(int fd, const struct sockaddr_un *address,
 		buf_printf(error, "could not listen on %s: %s\n", opts->path, strerror(bind_errno));
 		return -1;
 	}
-	if (set_rights(opts, error) < 0) {
-		unlink(opts->path);
+	if (set_owners(opts, st_r, error) < 0) {
+		if (S_ISSOCK(st_r->st_mode))
+			unlink(opts->path);
 		return -1;
 	}
 	if (listen(fd, opts->backlog) < 0) {
@@ -307,12 +323,8 @@ static int listen_own(const struct daemon_listen_opts *opts, struct daemon_socke
 		buf_printf(error, "could not make a socket: %s\n", strerror(errno));
 		goto out;
 	}
-	if (bind_and_listen(fd, &address, opts, error) < 0)
+	if (bind_and_listen(fd, &address, opts, &st, error) < 0)
 		goto out;
-	if (stat(opts->path, &st) < 0) {
-		buf_printf(error, "could not listen on %s: %s\n", opts->path, strerror(errno));
-		goto out;
-	}
 	sock->dev = st.st_dev;
 	sock->inode = st.st_ino;
 	sock->changed = st.st_ctim;

@@ -63,6 +63,21 @@ static int connect_to(const char *where)
 	return -1;
 }
 
+/* Between bind() and what follows, whoever owns the directory is quicker (the linker wraps it). */
+static const char *replacement; /* what the path is a link to then; NULL: he is not there */
+
+int __real_bind(int fd, const struct sockaddr *address, socklen_t size);
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t size);
+
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t size)
+{
+	int result = __real_bind(fd, address, size);
+
+	if (replacement != NULL && (unlink(path) != 0 || symlink(replacement, path) != 0))
+		fail_msg("could not replace %s", path);
+	return result;
+}
+
 /* Runs a function in a process of its own; its result is the exit status. */
 static int in_child(int (*function)(void))
 {
@@ -189,6 +204,27 @@ static void other_things_stay(void **state)
 	longest[sizeof(longest) - 1] = '\0';
 	assert_int_equal(listen_at(longest, 0600, NULL, &sock), -1);
 	assert_non_null(strstr(buf_cstr(&error), "a socket's path has at most"));
+}
+
+static void what_lies_behind_a_link_stays(void **state)
+{
+	char victim[192], number[16];
+	struct daemon_socket sock;
+	struct stat before, after;
+
+	(void)state;
+	snprintf(victim, sizeof(victim), "%s", tempdir_file(&dir, "victim", "precious", 8, 0600));
+	snprintf(number, sizeof(number), "%u", (unsigned int)getegid());
+	assert_int_equal(stat(victim, &before), 0);
+	replacement = victim;
+	assert_int_equal(listen_at(path, 0666, number, &sock), -1);
+	replacement = NULL;
+	assert_non_null(strstr(buf_cstr(&error), "somebody has replaced it"));
+	assert_int_equal(stat(victim, &after), 0);
+	assert_int_equal(after.st_mode, before.st_mode);
+	assert_true(after.st_ctim.tv_nsec == before.st_ctim.tv_nsec);
+	/* What is not ours is not ours to remove. */
+	assert_int_equal(lstat(path, &after), 0);
 }
 
 /* A listening TCP socket on a port of the kernel's choice. */
@@ -469,6 +505,7 @@ int main(void)
 		TEST(stale_socket_goes),
 		TEST(children_do_not_unlink),
 		TEST(other_things_stay),
+		TEST(what_lies_behind_a_link_stays),
 		TEST(handed_in),
 		TEST(peers_by_uid),
 		TEST(peers_over_tcp),
