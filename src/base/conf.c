@@ -374,14 +374,15 @@ struct conf *conf_load(const char *path, struct buf *report)
 	return l.conf;
 }
 
-/* A URL is a secret by the password in it. */
+/* A URL is a secret by the password in it, which for PostgreSQL may be among its parameters. */
 static bool is_telling(struct str text)
 {
 	const char *scheme = memmem(text.p, text.n, "://", 3);
 	const char *at = memrchr(text.p, '@', text.n);
 
-	return scheme == NULL || (at != NULL && at > scheme + 3 &&
-				  memchr(scheme + 3, ':', (size_t)(at - scheme - 3)) != NULL);
+	return scheme == NULL || memmem(text.p, text.n, "password=", 9) != NULL ||
+	       (at != NULL && at > scheme + 3 &&
+		memchr(scheme + 3, ':', (size_t)(at - scheme - 3)) != NULL);
 }
 
 const char *conf_secret_file(const struct conf *conf)

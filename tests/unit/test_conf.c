@@ -354,6 +354,38 @@ static void sample(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
+/* A file is a secret by what is in it, wherever a URL has its password. */
+static void secrets_in_the_file(void **state)
+{
+	static const struct {
+		const char *text;
+		bool is_secret;
+	} rows[] = {
+		{"", false},
+		{"BELLHOP_LOG_LEVEL=debug\n", false},
+		{"REDIS_URL=redis://127.0.0.1:6379/0\n", false},
+		{"REDIS_URL=redis://bellhop@127.0.0.1:6379/0\n", false},
+		{"REDIS_URL=redis://bellhop:CHANGE_ME@127.0.0.1:6379/0\n", true},
+		{"REDIS_PASSWORD=CHANGE_ME\n", true},
+		{"DATABASE_URL=postgresql:///bellhop?host=/run/postgresql\n", false},
+		{"DATABASE_URL=postgresql://bellhop:CHANGE_ME@db/bellhop\n", true},
+		{"DATABASE_URL=postgresql://db/bellhop?user=bellhop&password=CHANGE_ME\n", true},
+		{"DATABASE_URL=\"host=db password=CHANGE_ME\"\n", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		struct conf *conf = load(rows[i].text);
+
+		assert_non_null(conf);
+		if (rows[i].is_secret)
+			assert_string_equal(conf_secret_file(conf), conf_path);
+		else
+			assert_null(conf_secret_file(conf));
+		conf_free(conf);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -363,7 +395,7 @@ int main(void)
 		TEST(all_faults),     TEST(unknown_names),
 		TEST(files),	      TEST(secrets_from_files),
 		TEST(reload),	      TEST(printing),
-		TEST(sample),
+		TEST(sample),	      TEST(secrets_in_the_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
