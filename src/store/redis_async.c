@@ -22,6 +22,7 @@
 
 #include "base/clock.h"
 #include "store/redis_async.h"
+#include "store/redis_dial.h"
 
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 2000
@@ -52,6 +53,7 @@ struct redis_async {
 	struct redis_target target;
 	struct redis_async_opts opts;
 	enum phase phase;
+	struct redis_dial dial; /* until the server has answered; {0}: no attempt under way */
 	struct bufferevent *bev;
 	struct redis_tls *tls; /* NULL: none */
 	redisReader *reader;
@@ -69,7 +71,7 @@ struct redis_async {
 	bool is_closed;
 	unsigned int
 		depth; /* functions of ours on the stack that touch this struct after callbacks */
-	char reason[128];
+	char reason[256];
 };
 
 /* ---- life and death ---- */
@@ -109,6 +111,7 @@ static void destroy(struct redis_async *ra)
 		event_free(ra->turn);
 	if (ra->timer != NULL)
 		event_free(ra->timer);
+	redis_dial_end(&ra->dial);
 	redis_target_deinit(&ra->target);
 	free(ra);
 }
@@ -180,8 +183,8 @@ static void report(struct redis_async *ra)
 
 	if (ra->is_reported && ra->is_reported_up == is_up)
 		return;
-	/* The first attempt may still succeed. */
-	if (!is_up && ra->phase != PHASE_IDLE)
+	/* The first attempt may still succeed, if need be at the next address. */
+	if (!is_up && (ra->phase != PHASE_IDLE || redis_dial_has_more(&ra->dial)))
 		return;
 	ra->is_reported = true;
 	ra->is_reported_up = is_up;
@@ -222,22 +225,34 @@ static void set_timer(struct redis_async *ra, int64_t at_ms)
 	event_add(ra->timer, &tv);
 }
 
-/* Everything pending fails, the connection goes, the next attempt is set. Runs no callback. */
+/* When the next attempt is: between half and all of a growing delay, so that many do not come at once. */
+static int64_t next_attempt_ms(struct redis_async *ra)
+{
+	ra->backoff_ms = ra->backoff_ms == 0 ? BACKOFF_MIN_MS : ra->backoff_ms * 2;
+	if (ra->backoff_ms > BACKOFF_MAX_MS)
+		ra->backoff_ms = BACKOFF_MAX_MS;
+	return clock_mono_ms() + ra->backoff_ms / 2 +
+	       randombytes_uniform((uint32_t)ra->backoff_ms / 2 + 1);
+}
+
+/*
+ * Everything pending fails, the connection goes, the next attempt is set, or the next address of this one.
+ * Runs no callback.
+ */
 static void lose(struct redis_async *ra, const char *what, const char *why)
 {
 	struct redis_async_call *call;
-	int64_t jittered;
 
 	snprintf(ra->reason, sizeof(ra->reason), "%s%s%s", what, *why != '\0' ? ": " : "", why);
 	while ((call = TAILQ_FIRST(&ra->pending)) != NULL)
 		finish_call(ra, call, ERR_UNCERTAIN);
 	drop_connection(ra);
-	ra->backoff_ms = ra->backoff_ms == 0 ? BACKOFF_MIN_MS : ra->backoff_ms * 2;
-	if (ra->backoff_ms > BACKOFF_MAX_MS)
-		ra->backoff_ms = BACKOFF_MAX_MS;
-	/* Between half and all of it, so that the connections of many readers do not come at once. */
-	jittered = ra->backoff_ms / 2 + randombytes_uniform((uint32_t)ra->backoff_ms / 2 + 1);
-	ra->phase_deadline_ms = clock_mono_ms() + jittered;
+	if (redis_dial_go_on(&ra->dial, ra->reason, sizeof(ra->reason))) {
+		ra->phase_deadline_ms = clock_mono_ms();
+	} else {
+		redis_dial_end(&ra->dial);
+		ra->phase_deadline_ms = next_attempt_ms(ra);
+	}
 	set_timer(ra, ra->phase_deadline_ms);
 	run_soon(ra);
 }
@@ -279,10 +294,15 @@ static void on_writable(struct bufferevent *bev, void *arg)
 		say_hello(ra);
 }
 
+/* An attempt, or its next address. */
 static void begin(struct redis_async *ra)
 {
-	int fd = redis_target_connect(&ra->target);
+	int64_t deadline_ms = clock_mono_ms() + ra->opts.connect_timeout_ms;
+	int fd = -1;
 
+	if (redis_dial_has_more(&ra->dial) ||
+	    redis_dial_begin(&ra->dial, &ra->target, deadline_ms) == 0)
+		fd = redis_dial_next(&ra->dial, &ra->phase_deadline_ms);
 	if (fd == -1) {
 		lose(ra, "could not connect", strerror(errno));
 		return;
@@ -298,7 +318,6 @@ static void begin(struct redis_async *ra)
 		return;
 	}
 	ra->phase = PHASE_CONNECT;
-	ra->phase_deadline_ms = clock_mono_ms() + ra->opts.connect_timeout_ms;
 	bufferevent_setcb(ra->bev, on_readable, on_writable, on_bev_event, ra);
 	bufferevent_enable(ra->bev, EV_READ | EV_WRITE);
 	set_timer(ra, ra->phase_deadline_ms);
@@ -388,10 +407,13 @@ static void on_hello(void *arg, enum err err, redisReply **replies, size_t nrepl
 		return;
 	for (size_t i = 0; i + 1 < nreplies; i++) {
 		if (replies[i]->type == REDIS_REPLY_ERROR) {
+			/* It would be no other at another address. */
+			redis_dial_end(&ra->dial);
 			lose(ra, "refused", replies[i]->str);
 			return;
 		}
 	}
+	redis_dial_end(&ra->dial);
 	ra->phase = PHASE_UP;
 	ra->phase_deadline_ms = 0;
 	ra->backoff_ms = 0;

@@ -2,7 +2,8 @@
 /*
  * The event-driven carrier: one connection to Redis in a libevent loop, for bellhop-push. Pipelines
  * are answered in order; a time-out or a broken connection fails everything that is pending and
- * connects again with a growing, jittered delay (100 ms to 2 s).
+ * connects again with a growing, jittered delay (100 ms to 2 s). An attempt tries the server's addresses
+ * one after the other (redis_dial.h).
  *
  * Callbacks run from the event loop only, never from inside a call of this module, and exactly once,
  * unless the caller cancels the call or closes the connection first. Any function here may be called

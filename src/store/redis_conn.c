@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "store/redis_conn.h"
+#include "store/redis_dial.h"
 
 #define READ_SIZE 16384
 
@@ -40,7 +41,7 @@ struct redis_conn {
 	size_t fed; /* bytes since the last complete pipeline */
 	struct rider rider;
 	uint64_t generation;
-	char reason[160];
+	char reason[256];
 };
 
 struct redis_conn *redis_conn_new(const struct redis_target *target, const char *name,
@@ -287,15 +288,15 @@ static enum err say_hello(struct redis_conn *conn, int64_t deadline_ms)
 	return err;
 }
 
-static enum err connect_now(struct redis_conn *conn, int64_t deadline_ms)
+/* Tries the next address; ERR_UNAVAILABLE and ERR_PROTOCOL: another one may do. */
+static enum err connect_next(struct redis_conn *conn, struct redis_dial *dial)
 {
-	int64_t own = clock_mono_ms() + conn->connect_timeout_ms;
-	int64_t until = own < deadline_ms ? own : deadline_ms;
 	int error = 0, ready;
 	socklen_t size = sizeof(error);
+	int64_t until_ms;
 
 	conn->fed = 0;
-	conn->fd = redis_target_connect(&conn->target);
+	conn->fd = redis_dial_next(dial, &until_ms);
 	if (conn->fd == -1)
 		return fail(conn, ERR_UNAVAILABLE, "could not connect", strerror(errno));
 	conn->reader = redis_wire_reader_new();
@@ -303,7 +304,7 @@ static enum err connect_now(struct redis_conn *conn, int64_t deadline_ms)
 		conn->tls = redis_tls_new(conn->target.tls);
 	if (conn->reader == NULL || (conn->target.is_tls && conn->tls == NULL))
 		return fail(conn, ERR_MEMORY, "out of memory", "");
-	ready = wait_for(conn->fd, POLLOUT, until);
+	ready = wait_for(conn->fd, POLLOUT, until_ms);
 	if (ready == 0)
 		return fail(conn, ERR_UNAVAILABLE, "could not connect in time", "");
 	if (ready == -1 || getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &size) == -1)
@@ -311,7 +312,24 @@ static enum err connect_now(struct redis_conn *conn, int64_t deadline_ms)
 	if (error != 0)
 		return fail(conn, ERR_UNAVAILABLE, "could not connect", strerror(error));
 	conn->generation++;
-	return say_hello(conn, until);
+	return say_hello(conn, until_ms);
+}
+
+static enum err connect_now(struct redis_conn *conn, int64_t deadline_ms)
+{
+	int64_t own_ms = clock_mono_ms() + conn->connect_timeout_ms;
+	struct redis_dial dial;
+	enum err err;
+
+	if (redis_dial_begin(&dial, &conn->target, own_ms < deadline_ms ? own_ms : deadline_ms) !=
+	    0)
+		return fail(conn, ERR_UNAVAILABLE, "could not connect", strerror(errno));
+	do {
+		err = connect_next(conn, &dial);
+	} while ((err == ERR_UNAVAILABLE || err == ERR_PROTOCOL) &&
+		 redis_dial_go_on(&dial, conn->reason, sizeof(conn->reason)));
+	redis_dial_end(&dial);
+	return err;
 }
 
 /* Nothing is expected on an idle connection: whatever is readable says that it is gone. */

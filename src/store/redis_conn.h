@@ -2,8 +2,8 @@
 /*
  * The blocking carrier: one connection to Redis that moves pipelines built by store/hot under a
  * deadline of the caller's. For bellhop-api's workers, bellhop-archive and the command; bellhop-push
- * uses redis_async. It connects when first used and again after every failure; it never repeats a
- * command by itself.
+ * uses redis_async. It connects when first used and again after every failure, each time to the first
+ * of the server's addresses that answers (redis_dial.h); it never repeats a command by itself.
  */
 #ifndef BELLHOP_STORE_REDIS_CONN_H
 #define BELLHOP_STORE_REDIS_CONN_H

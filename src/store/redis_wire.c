@@ -2,17 +2,12 @@
 /* What both Redis carriers share: addresses, commands as bytes, a bounded reply parser. */
 #include "config.h"
 
-#include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include "base/conf.h"
 #include "store/redis_wire.h"
@@ -277,56 +272,6 @@ void redis_target_text(const struct redis_target *target, char text_r[REDIS_TARG
 	else
 		snprintf(text_r, REDIS_TARGET_TEXT_SIZE, "%s:%s/%d", target->host, target->port,
 			 target->db);
-}
-
-/* ---- connecting ---- */
-
-/* A socket on which connect(2) has begun, or -1 with errno. */
-static int begin_connect(int family, const struct sockaddr *address, socklen_t size)
-{
-	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int on = 1;
-
-	if (fd == -1)
-		return -1;
-	if (family != AF_UNIX) {
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	}
-	if (connect(fd, address, size) == -1 && errno != EINPROGRESS) {
-		int saved = errno;
-
-		close(fd);
-		errno = saved;
-		return -1;
-	}
-	return fd;
-}
-
-static int connect_unix(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	return begin_connect(AF_UNIX, (const struct sockaddr *)&address, sizeof(address));
-}
-
-int redis_target_connect(const struct redis_target *target)
-{
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-	struct addrinfo *found = NULL;
-	int fd = -1;
-
-	if (target->path != NULL)
-		return connect_unix(target->path);
-	if (getaddrinfo(target->host, target->port, &hints, &found) != 0) {
-		errno = EHOSTUNREACH;
-		return -1;
-	}
-	for (struct addrinfo *a = found; a != NULL && fd == -1; a = a->ai_next)
-		fd = begin_connect(a->ai_family, a->ai_addr, a->ai_addrlen);
-	freeaddrinfo(found);
-	return fd;
 }
 
 /* ---- commands ---- */

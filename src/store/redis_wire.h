@@ -61,13 +61,6 @@ void redis_target_deinit(struct redis_target *target);
 #define REDIS_TARGET_TEXT_SIZE 160
 void redis_target_text(const struct redis_target *target, char text_r[REDIS_TARGET_TEXT_SIZE]);
 
-/*
- * The next socket of a target to try connecting: resolves, creates a non-blocking close-on-exec
- * socket and calls connect(2). A name is resolved with getaddrinfo(3), which may block on DNS: use an
- * address or a name from /etc/hosts. The descriptor (connected, or in progress), or -1 with errno.
- */
-int redis_target_connect(const struct redis_target *target);
-
 /* Appends one command of n arguments. */
 void redis_wire_put(struct buf *b, size_t n, const struct str *args);
 

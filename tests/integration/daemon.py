@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import pathlib
 import signal
 import subprocess
 
@@ -67,6 +68,24 @@ class Daemon:
 
     def __exit__(self, *_):
         self.stop()
+
+
+def settings_of_name(directory, name, *addresses):
+    """
+    The settings of a program for whom this name stands for these addresses, in their order. A server at the
+    second of them has a second to answer, also on a machine that has much to do.
+    """
+    hosts = pathlib.Path(directory) / "hosts"
+    hosts.write_text("".join(f"{address} {name}\n" for address in addresses))
+    # The last two are for daemons built with sanitizers.
+    return {
+        "REDIS_CONNECT_TIMEOUT": "2",
+        "BELLHOP_REDIS_TIMEOUT_MS": "2000",
+        "LD_PRELOAD": "libnss_wrapper.so",
+        "NSS_WRAPPER_HOSTS": str(hosts),
+        "NSS_WRAPPER_DISABLE_DEEPBIND": "1",
+        "ASAN_OPTIONS": ":".join(filter(None, [os.environ.get("ASAN_OPTIONS"), "verify_asan_link_order=0"])),
+    }
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from conftest import running_stack
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from daemon import Daemon, daemons
+from daemon import Daemon, daemons, settings_of_name
 from stack import SOURCE
 
 UNTRUSTED = "TLS: (self-signed certificate in certificate chain|unable to get local issuer certificate)"
@@ -68,6 +68,11 @@ class Authority:
         return files
 
 
+def answers_at(address, port):
+    with contextlib.suppress(OSError):
+        return socket.create_connection((address, port), 1).close() is None
+
+
 class Server:
     """A Redis with the users of a stack's, that speaks TLS alone."""
 
@@ -89,8 +94,7 @@ class Server:
         wait_for(self.answers, "Redis")
 
     def answers(self):
-        with contextlib.suppress(OSError):
-            return socket.create_connection(("127.0.0.1", self.port), 1).close() is None
+        return answers_at("127.0.0.1", self.port)
 
     def admin(self, **options):
         return redis.Redis(port=self.port, ssl=True, ssl_ca_certs=str(self.authority.file), username="admin",
@@ -170,6 +174,34 @@ def test_the_whole_of_it(stack, serve, ticket, host):
         assert server.admin().acl_log() == [] or {
             entry["client-info"]["name"] for entry in server.admin().acl_log()
         } == {"bellhop-check"}
+
+
+@pytest.mark.parametrize("other", ["nobody", "silence", "no TLS"])
+def test_a_name_whose_second_address_it_is(stack, authority, serve, ticket, tmp_path, other):
+    name = "redis.example.org"
+    server = serve(files=authority.issue("named", [name]))
+    settings = settings_of(server, REDIS_URL=server.url(host=name),
+                           REDIS_ADMIN_URL=server.url("bellhop-admin", host=name),
+                           **settings_of_name(tmp_path, name, "127.0.0.2", "127.0.0.1"))  # fmt: skip
+    api = stack.site.api("alice")
+    with contextlib.ExitStack() as cleaning:
+        if other == "silence":
+            cleaning.enter_context(socket.create_server(("127.0.0.2", server.port)))
+        elif other == "no TLS":
+            plain = ["redis-server", "--bind", "127.0.0.2", "--port", str(server.port), "--save", ""]
+            cleaning.callback(subprocess.Popen(plain, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL).kill)
+            wait_for(lambda: answers_at("127.0.0.2", server.port), "the other Redis")
+        # A command makes one attempt.
+        done = stack.bellhop("check", env=settings)
+        assert "ok       redis version" in done.stdout and "error    redis:" not in done.stdout, done.stdout
+        running = cleaning.enter_context(daemons(stack, **settings))
+        wait_for(lambda: is_mode(api, "full"), "mode full")
+        chat(api, ticket)
+        names = {client["name"] for client in server.admin().client_list()}
+        assert {"bellhop-api", "bellhop-archive", "bellhop-push"} <= names
+        # So was the first attempt of each.
+        for daemon in running:
+            assert "could not connect" not in daemon.text()
 
 
 def test_redis_hangs_and_dies(stack, serve, ticket):
