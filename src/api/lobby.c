@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,7 +20,7 @@
 enum {
 	READ_STEP = 16384,
 	/* Of one connection before others have their turn: a usual request with its body. */
-	READ_STEPS = 8,
+	READ_MOST = 8 * READ_STEP,
 	/* A web server connects and sends at once: while the house is quiet, that is waited for here. */
 	MOMENT_MS = 1,
 	QUIET_GUESTS = 4,
@@ -29,8 +30,8 @@ enum {
 struct guest {
 	TAILQ_ENTRY(guest) entry;
 	int fd;
-	uint32_t events; /* what epoll watches it for; 0: not at all */
-	int64_t deadline_ms;
+	uint32_t events;  /* what epoll watches it for; 0: not at all */
+	int64_t since_ms; /* its part has lasted since then */
 	size_t held;
 	struct intake intake;
 	bool has_come;	  /* a byte of it */
@@ -45,7 +46,7 @@ struct lobby {
 	size_t body_limit;
 	unsigned n_guests, guests_max;
 	size_t held;
-	TAILQ_HEAD(guests, guest) guests; /* the next to expire first */
+	TAILQ_HEAD(guests, guest) guests; /* whose part has lasted longest first */
 };
 
 struct lobby *lobby_new(int epoll_fd, unsigned guests_max)
@@ -110,8 +111,14 @@ void lobby_free(struct lobby *lobby)
 static void renew(struct lobby *lobby, struct guest *guest)
 {
 	TAILQ_REMOVE(&lobby->guests, guest, entry);
-	guest->deadline_ms = clock_mono_ms() + lobby->timeout_ms;
+	guest->since_ms = clock_mono_ms();
 	TAILQ_INSERT_TAIL(&lobby->guests, guest, entry);
+}
+
+/* When its time is over (clock_mono_ms). */
+static int64_t due_ms(const struct lobby *lobby, const struct guest *guest)
+{
+	return guest->since_ms + lobby->timeout_ms;
 }
 
 /* It waits: for what, and with how much. The guest may be gone afterwards. */
@@ -143,15 +150,16 @@ static void stay(struct lobby *lobby, struct guest *guest)
 
 /* ---- bytes ---- */
 
-/* Reads what is there, for now. -1: the peer has gone. */
-static int receive(struct lobby *lobby, struct guest *guest)
+/* Reads what is there, `most` bytes for now. -1: the peer has gone. */
+static int receive(struct lobby *lobby, struct guest *guest, size_t most)
 {
 	struct intake *intake = &guest->intake;
 	char bytes[READ_STEP];
 
-	for (int i = 0; i < READ_STEPS; i++) {
+	while (most > 0) {
 		const enum intake_state before = intake->state;
-		ssize_t n = recv(guest->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+		const size_t step = most < sizeof(bytes) ? most : sizeof(bytes);
+		ssize_t n = recv(guest->fd, bytes, step, MSG_DONTWAIT);
 
 		if (n == 0) {
 			guest->has_closed = true;
@@ -160,13 +168,14 @@ static int receive(struct lobby *lobby, struct guest *guest)
 		}
 		if (n < 0)
 			return errno == EAGAIN || errno == EINTR ? 0 : -1;
+		most -= (size_t)n;
 		guest->has_come = true;
 		if (guest->is_answered)
 			continue;
 		intake_feed(intake, (struct str){bytes, (size_t)n});
 		if (before == INTAKE_HEAD && intake->state == INTAKE_BODY)
 			renew(lobby, guest);
-		if (intake->state > INTAKE_BODY || intake_is_over(intake) || n < READ_STEP)
+		if (intake->state > INTAKE_BODY || intake_is_over(intake) || (size_t)n < step)
 			return 0;
 	}
 	return 0;
@@ -233,7 +242,7 @@ static void proceed(struct lobby *lobby, struct guest *guest)
 /* The guest where it asks something, else NULL: then it waits, or is gone. */
 static struct guest *attend(struct lobby *lobby, struct guest *guest)
 {
-	if (!guest->has_closed && receive(lobby, guest) != 0) {
+	if (!guest->has_closed && receive(lobby, guest, READ_MOST) != 0) {
 		drop(lobby, guest, "the peer has gone");
 		return NULL;
 	}
@@ -258,7 +267,7 @@ struct guest *lobby_admit(struct lobby *lobby, int fd)
 	if (lobby->n_guests == lobby->guests_max)
 		drop(lobby, TAILQ_FIRST(&lobby->guests), "too many wait");
 	guest->fd = fd;
-	guest->deadline_ms = clock_mono_ms() + lobby->timeout_ms;
+	guest->since_ms = clock_mono_ms();
 	intake_init(&guest->intake, lobby->body_limit);
 	TAILQ_INSERT_TAIL(&lobby->guests, guest, entry);
 	lobby->n_guests++;
@@ -295,20 +304,69 @@ void lobby_answer(struct lobby *lobby, struct guest *guest, struct str cgi)
 
 /* ---- time ---- */
 
-void lobby_expire(struct lobby *lobby)
+/*
+ * So much was waiting that it was not the peer who dawdled. A body and an answer come to an end, so nobody
+ * gets time for ever; a byte now and then is no reason to wait longer.
+ */
+static bool has_moved(const struct guest *guest, size_t body_before, size_t out_before)
 {
+	if (guest->is_answered)
+		return guest->intake.out.len < out_before;
+	return guest->intake.body.len >= body_before + READ_STEP;
+}
+
+/*
+ * Its time is over, but perhaps another request has held the worker meanwhile: what has come in time may lie
+ * unread, and what was to be taken may not have been given. The guest where it asks something by now, else NULL.
+ */
+static struct guest *look_again(struct lobby *lobby, struct guest *guest, int64_t now_ms)
+{
+	const size_t body = guest->intake.body.len, out = guest->intake.out.len;
+	struct pollfd peer = {.fd = guest->fd, .events = (short)guest->events};
+	int unread = 0;
+
+	if (poll(&peer, 1, 0) <= 0) {
+		drop(lobby, guest, "time-out");
+		return NULL;
+	}
+	(void)ioctl(guest->fd, FIONREAD, &unread);
+	/* One byte more: the end of it. */
+	if ((!guest->has_closed && receive(lobby, guest, (size_t)unread + 1) != 0) ||
+	    deliver(guest) != 0) {
+		drop(lobby, guest, "the peer has gone");
+		return NULL;
+	}
+	if (is_asking(guest))
+		return guest;
+	if (!guest->is_answered && guest->intake.state > INTAKE_DONE)
+		end_broken(lobby, guest);
+	else if (has_moved(guest, body, out))
+		renew(lobby, guest);
+	if (due_ms(lobby, guest) > now_ms)
+		proceed(lobby, guest);
+	else
+		drop(lobby, guest, "time-out");
+	return NULL;
+}
+
+struct guest *lobby_expire(struct lobby *lobby)
+{
+	const int64_t now_ms = clock_mono_ms();
 	struct guest *guest;
 
-	while ((guest = TAILQ_FIRST(&lobby->guests)) != NULL &&
-	       guest->deadline_ms <= clock_mono_ms())
-		drop(lobby, guest, "time-out");
+	while ((guest = TAILQ_FIRST(&lobby->guests)) != NULL && due_ms(lobby, guest) <= now_ms) {
+		guest = look_again(lobby, guest, now_ms);
+		if (guest != NULL)
+			return guest;
+	}
+	return NULL;
 }
 
 int64_t lobby_deadline(const struct lobby *lobby)
 {
 	const struct guest *next = TAILQ_FIRST(&lobby->guests);
 
-	return next != NULL ? next->deadline_ms : INT64_MAX;
+	return next != NULL ? due_ms(lobby, next) : INT64_MAX;
 }
 
 /* Something of it is here that was not read yet, its end included. */
@@ -319,12 +377,10 @@ static bool has_unread(const struct guest *guest)
 	return poll(&peer, 1, 0) > 0;
 }
 
-static bool is_idle(const struct lobby *lobby, const struct guest *guest)
+static bool is_idle(const struct guest *guest)
 {
-	const int64_t came_ms = guest->deadline_ms - lobby->timeout_ms;
-
 	return guest->intake.state == INTAKE_HEAD && !has_unread(guest) &&
-	       clock_mono_ms() - came_ms >= LOBBY_GRACE_MS;
+	       clock_mono_ms() - guest->since_ms >= LOBBY_GRACE_MS;
 }
 
 bool lobby_close_idle(struct lobby *lobby)
@@ -333,7 +389,7 @@ bool lobby_close_idle(struct lobby *lobby)
 
 	for (guest = TAILQ_FIRST(&lobby->guests); guest != NULL; guest = next) {
 		next = TAILQ_NEXT(guest, entry);
-		if (is_idle(lobby, guest))
+		if (is_idle(guest))
 			leave(lobby, guest);
 	}
 	return !TAILQ_EMPTY(&lobby->guests);

@@ -20,7 +20,8 @@ struct guest;
 enum {
 	/*
 	 * A worker that runs while the others wait for the machine takes all of a burst, however many
-	 * they are. Each is a descriptor, and takes about 1 KiB beside what it holds.
+	 * they are. Each is a descriptor, and takes about 1 KiB beside what it holds: all of them
+	 * 33 MiB at most, and once what the latest brings.
 	 */
 	LOBBY_GUESTS_MAX = 1024,
 	LOBBY_HELD_MAX = 32 * 1024 * 1024 /* bytes of heads, bodies and answers that wait */
@@ -63,8 +64,12 @@ void lobby_go_on(struct lobby *lobby, struct guest *guest);
  */
 void lobby_answer(struct lobby *lobby, struct guest *guest, struct str cgi);
 
-/* Closes those whose time is over. */
-void lobby_expire(struct lobby *lobby);
+/*
+ * Closes those whose time is over; not for the time in which the worker was held by another request: whose
+ * request has come wholly by now is the result, as of lobby_admit(). To be called again until that is NULL, after
+ * lobby_answer() or lobby_go_on().
+ */
+struct guest *lobby_expire(struct lobby *lobby);
 
 /* When lobby_expire() is due again (clock_mono_ms), INT64_MAX if nobody waits. */
 int64_t lobby_deadline(const struct lobby *lobby);

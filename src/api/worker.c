@@ -295,6 +295,7 @@ int worker_run(struct prefork_child *child, void *arg)
 {
 	struct worker w = {.opts = arg, .child = child, .epoll_fd = -1};
 	int64_t tick_ms = 0;
+	struct guest *guest;
 
 	if (begin(&w) != 0) {
 		end(&w);
@@ -309,7 +310,9 @@ int worker_run(struct prefork_child *child, void *arg)
 			tick_ms = clock_mono_ms() + TICK_MS;
 		}
 		wait_for_event(&w, wake_by(&w, tick_ms));
-		lobby_expire(w.lobby);
+		guest = lobby_expire(w.lobby);
+		if (guest != NULL)
+			answer(&w, guest);
 		take_signals(&w);
 	}
 	end(&w);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """How the daemons start, listen, stop, and treat peers that misbehave: on their own sockets."""
 
+import contextlib
 import fcntl
 import grp
 import os
@@ -15,6 +16,7 @@ import threading
 import time
 
 import fcgi_client as fcgi
+import psycopg2
 import pytest
 import requests
 from client import DEADLINE, until, wait_for
@@ -28,6 +30,9 @@ client = {}
 exec(sys.stdin.read(), client)
 sys.exit(client["call"](sys.argv[1], "GET", "/chat/v1/healthz").status not in (200, 404))
 """
+
+# What the record waits for holds a worker as long as that lasts.
+PATIENT = {"BELLHOP_PG_TIMEOUT_MS": 60000, "PGOPTIONS": "-c lock_timeout=0 -c statement_timeout=0"}
 
 LIGHTTPD = """
 server.modules = ("mod_fastcgi")
@@ -210,6 +215,18 @@ class TestListening:
         wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in children), "the children's end")
 
 
+@contextlib.contextmanager
+def locked(stack, table):
+    """Nobody reads or writes the table meanwhile. Gives a function that tells whether somebody waits for it."""
+    database = psycopg2.connect(stack.owner_url)
+    try:
+        database.cursor().execute(f"LOCK TABLE {table}")
+        waiting = "SELECT count(*) FROM pg_locks WHERE relation = %s::regclass AND NOT granted"
+        yield lambda: stack.sql(waiting, table)[0][0] > 0
+    finally:
+        database.close()
+
+
 def unread_bytes(connection):
     """What the other side of a unix socket has not read yet."""
     count = fcntl.ioctl(connection.socket, termios.TIOCOUTQ, struct.pack("i", 0))
@@ -290,6 +307,25 @@ class TestBadPeers:
         assert fcgi.call(lone.path, "GET", "/chat/v1/healthz").status == 200
         for connection in stuck:
             connection.close()
+
+    def test_a_request_that_came_while_the_worker_was_held(self, stack, path):
+        """Its time was over when the worker came back, but it was whole by then: that is not its fault."""
+        time_ms = 3000
+        settings = {"BELLHOP_API_WORKERS": 1, "BELLHOP_IO_TIMEOUT_MS": time_ms, **PATIENT}
+        token = {"Authorization": f"Bearer {stack.site.token('alice')}"}
+        pairs = fcgi.params(fcgi.cgi_params("GET", "/chat/v1/tickets", token))
+        request = fcgi.begin() + fcgi.stream(fcgi.PARAMS, pairs) + fcgi.record(fcgi.STDIN)
+        with Daemon(stack, "api", path, **settings).ready(), fcgi.Connection(path) as late, fcgi.Connection(path) as slow:
+            with locked(stack, "bellhop.participant") as is_waited_for:
+                late.send(request[:-8])
+                wait_for(lambda: unread_bytes(late) == 0, "the worker to take it")
+                end = time.monotonic() + time_ms / 1000
+                slow.send(request)
+                wait_for(is_waited_for, "the worker to be held")
+                late.send(request[-8:])
+                wait_for(lambda: time.monotonic() > end, "the end of its time")
+            assert slow.response().status == 200
+            assert late.response().status == 200
 
     def test_a_body_that_is_cut_short_is_no_message(self, lone, stack):
         token = stack.site.token("alice")

@@ -148,13 +148,13 @@ static void each_part_has_its_time(void **state)
 
 	assert_null(guest);
 	clock_shift_ms(TIMEOUT_MS - 1000);
-	lobby_expire(house->lobby);
+	assert_null(lobby_expire(house->lobby));
 	assert_false(is_closed(fd));
 	/* A byte more of the same part is no reason to wait longer. */
 	assert_int_equal(write(fd, house->post.data + house->post.len - 20, 1), 1);
 	assert_null(settle(house));
 	clock_shift_ms(1001);
-	lobby_expire(house->lobby);
+	assert_null(lobby_expire(house->lobby));
 	assert_true(is_closed(fd));
 	close(fd);
 }
@@ -170,9 +170,128 @@ static void the_body_has_a_time_of_its_own(void **state)
 	assert_true(write(fd, house->post.data + 20, house->post.len - 38) > 0);
 	assert_null(settle(house));
 	clock_shift_ms(2000);
-	lobby_expire(house->lobby);
+	assert_null(lobby_expire(house->lobby));
 	assert_false(is_closed(fd));
 	close(fd);
+}
+
+/* The worker was held by another request: what is here by then has come in time, as far as anybody knows. */
+static void what_lies_unread_when_its_time_is_over(void **state)
+{
+	struct house *house = *state;
+	const char *bytes = house->post.data;
+	const size_t n = house->post.len;
+	struct guest *guest;
+	int whole = connect_with(house, bytes, 20, &guest);
+	int body = connect_with(house, bytes, n - 12, &guest);
+	int more = connect_with(house, bytes, n - 12, &guest);
+	int silent = connect_with(house, bytes, n - 12, &guest);
+
+	assert_int_equal(write(whole, bytes + 20, n - 20), n - 20);
+	assert_int_equal(write(body, bytes + n - 12, 12), 12);
+	assert_int_equal(write(more, bytes + n - 12, 11), 11);
+	clock_shift_ms(TIMEOUT_MS);
+	for (int i = 0; i < 2; i++) {
+		guest = lobby_expire(house->lobby);
+		assert_non_null(guest);
+		assert_int_equal(lobby_intake(guest)->state, INTAKE_DONE);
+		lobby_answer(house->lobby, guest, STR("Status: 200 OK\r\n\r\n"));
+	}
+	assert_null(lobby_expire(house->lobby));
+	assert_true(lobby_deadline(house->lobby) == INT64_MAX);
+	assert_true(read(whole, (char[100]){0}, 100) > 0);
+	assert_true(read(body, (char[100]){0}, 100) > 0);
+	assert_int_equal(read(more, (char[100]){0}, 100), 0);
+	assert_int_equal(read(silent, (char[100]){0}, 100), 0);
+	close(whole);
+	close(body);
+	close(more);
+	close(silent);
+}
+
+/* A head that comes so late is whole: its body has a time of its own, as ever. */
+static void a_head_that_lies_unread_when_its_time_is_over(void **state)
+{
+	struct house *house = *state;
+	struct guest *guest;
+	int fd = connect_with(house, house->post.data, 20, &guest);
+
+	assert_true(write(fd, house->post.data + 20, house->post.len - 38) > 0);
+	clock_shift_ms(TIMEOUT_MS);
+	assert_null(lobby_expire(house->lobby));
+	assert_false(is_closed(fd));
+	clock_shift_ms(TIMEOUT_MS);
+	assert_null(lobby_expire(house->lobby));
+	assert_true(is_closed(fd));
+	close(fd);
+}
+
+/* Who could not send on, since nobody read, is given time anew: for as long as he makes use of it. */
+static void a_body_that_was_not_read_in_its_time(void **state)
+{
+	enum { CHUNK = 40000, CHUNKS = 5 };
+	struct house *house = *state;
+	struct buf bytes = BUF_INIT;
+	char *chunk = calloc(1, CHUNK);
+	struct guest *guest;
+	int fd;
+
+	assert_non_null(chunk);
+	lobby_limit(house->lobby, TIMEOUT_MS, CHUNK * CHUNKS);
+	fcgi_bytes_post(&bytes, "200000", STR(""));
+	fd = connect_with(house, bytes.data, bytes.len - 16, &guest);
+	buf_reset(&bytes);
+	fcgi_bytes_record(&bytes, FCGI_RECORD_STDIN, 1, (struct str){chunk, CHUNK});
+	for (int i = 0; i < CHUNKS; i++) {
+		assert_null(guest);
+		assert_int_equal(write(fd, bytes.data, bytes.len), bytes.len);
+		clock_shift_ms(TIMEOUT_MS);
+		guest = lobby_expire(house->lobby);
+	}
+	assert_null(guest);
+	assert_false(is_closed(fd));
+	clock_shift_ms(TIMEOUT_MS);
+	assert_null(lobby_expire(house->lobby));
+	assert_true(is_closed(fd));
+	close(fd);
+	free(chunk);
+	buf_deinit(&bytes);
+}
+
+/* So is an answer that the peer would have taken, had it been given on. */
+static void an_answer_that_was_not_given_on_in_its_time(void **state)
+{
+	enum { ANSWER = 3000000 };
+	struct house *house = *state;
+	struct guest *guest;
+	int fd = connect_with(house, house->post.data, house->post.len, &guest);
+	char *cgi = calloc(1, ANSWER);
+	size_t got = 0;
+	ssize_t n;
+
+	assert_non_null(cgi);
+	lobby_answer(house->lobby, guest, (struct str){cgi, ANSWER});
+	for (;;) {
+		while ((n = read(fd, cgi, ANSWER)) > 0)
+			got += (size_t)n;
+		if (n == 0)
+			break;
+		assert_int_equal(errno, EAGAIN);
+		clock_shift_ms(TIMEOUT_MS);
+		assert_null(lobby_expire(house->lobby));
+	}
+	assert_true(got > ANSWER);
+	assert_true(lobby_deadline(house->lobby) == INT64_MAX);
+	close(fd);
+
+	/* Who takes nothing is not waited for. */
+	fd = connect_with(house, house->post.data, house->post.len, &guest);
+	lobby_answer(house->lobby, guest, (struct str){cgi, ANSWER});
+	clock_shift_ms(TIMEOUT_MS);
+	assert_null(lobby_expire(house->lobby));
+	assert_true(lobby_deadline(house->lobby) == INT64_MAX);
+	close(fd);
+	free(cgi);
 }
 
 static void a_peer_that_goes(void **state)
@@ -418,6 +537,10 @@ int main(void)
 		IN_A_HOUSE(an_answer_that_is_read_slowly),
 		IN_A_HOUSE(each_part_has_its_time),
 		IN_A_HOUSE(the_body_has_a_time_of_its_own),
+		IN_A_HOUSE(what_lies_unread_when_its_time_is_over),
+		IN_A_HOUSE(a_head_that_lies_unread_when_its_time_is_over),
+		IN_A_HOUSE(a_body_that_was_not_read_in_its_time),
+		IN_A_HOUSE(an_answer_that_was_not_given_on_in_its_time),
 		IN_A_HOUSE(a_peer_that_goes),
 		IN_A_HOUSE(a_peer_that_goes_before_its_answer),
 		IN_A_HOUSE(closing_the_idle),
