@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The accept loop. Signals are read from a descriptor between requests only: one that is being
- * answered is always finished, and an idle worker reacts at once. Whose head was here when the worker
- * was told to stop, or comes just then, is still served.
+ * The accept loop. Signals are read from a descriptor between requests only, and just before each: one that
+ * is being answered is always finished, one that came after a signal is answered as that told, and an idle
+ * worker reacts at once. Whose head was here when the worker was told to stop, or comes just then, is still
+ * served.
  */
 #include "config.h"
 
@@ -158,6 +159,15 @@ static void answer(struct worker *w, struct guest *guest)
 	reply_deinit(&call.reply);
 }
 
+/* A guest that asks something, or NULL. */
+static void serve(struct worker *w, struct guest *guest)
+{
+	if (guest == NULL)
+		return;
+	take_signals(w);
+	answer(w, guest);
+}
+
 /* An event has `what` in data.ptr: the worker for its socket, NULL for signals; a guest is the lobby's. */
 static int watch(struct worker *w, int fd, uint32_t events, void *what)
 {
@@ -188,7 +198,6 @@ static void let_others_go_first(struct worker *w)
 static void accept_one(struct worker *w)
 {
 	int fd = accept4(w->opts->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct guest *guest;
 
 	if (fd < 0) {
 		/* Another worker was faster, or the client has gone: not worth a line. */
@@ -201,10 +210,8 @@ static void accept_one(struct worker *w)
 		close(fd);
 		return;
 	}
-	guest = lobby_admit(w->lobby, fd);
-	if (guest != NULL)
-		answer(w, guest);
-	if (lobby_deadline(w->lobby) != INT64_MAX)
+	serve(w, lobby_admit(w->lobby, fd));
+	if (!w->is_stopping && lobby_deadline(w->lobby) != INT64_MAX)
 		let_others_go_first(w);
 }
 
@@ -269,19 +276,15 @@ static void wait_for_event(struct worker *w, int64_t tick_ms)
 {
 	const int64_t until_ms = earlier(lobby_deadline(w->lobby), tick_ms);
 	struct epoll_event event;
-	struct guest *guest;
 
 	if (epoll_wait(w->epoll_fd, &event, 1, clock_wait_ms(until_ms)) <= 0)
 		return;
 	if (event.data.ptr == NULL)
 		return; /* signals: they are taken next */
-	if (event.data.ptr == w) {
+	if (event.data.ptr == w)
 		accept_one(w);
-		return;
-	}
-	guest = lobby_wake(w->lobby, event.data.ptr);
-	if (guest != NULL)
-		answer(w, guest);
+	else
+		serve(w, lobby_wake(w->lobby, event.data.ptr));
 }
 
 static int64_t wake_by(const struct worker *w, int64_t tick_ms)
@@ -295,7 +298,6 @@ int worker_run(struct prefork_child *child, void *arg)
 {
 	struct worker w = {.opts = arg, .child = child, .epoll_fd = -1};
 	int64_t tick_ms = 0;
-	struct guest *guest;
 
 	if (begin(&w) != 0) {
 		end(&w);
@@ -310,9 +312,7 @@ int worker_run(struct prefork_child *child, void *arg)
 			tick_ms = clock_mono_ms() + TICK_MS;
 		}
 		wait_for_event(&w, wake_by(&w, tick_ms));
-		guest = lobby_expire(w.lobby);
-		if (guest != NULL)
-			answer(&w, guest);
+		serve(&w, lobby_expire(w.lobby));
 		take_signals(&w);
 	}
 	end(&w);

@@ -438,6 +438,23 @@ class TestSettings:
             wait_for(lambda: all(status("new") == 204 for _ in range(20)), "the new key everywhere")
             assert status("old") == 401
 
+    def test_a_request_that_comes_after_sighup_is_answered_by_the_new_keys(self, stack, path, tmp_path):
+        """Also where the worker has its connection already, and looks for the request at that moment."""
+        ring, key = tmp_path / "ring", b"k" * 40
+        ring.mkdir()
+        (ring / "0.key").write_bytes(key)
+        (ring / "0.key").chmod(0o600)
+        with Daemon(stack, "api", path, BELLHOP_API_WORKERS=1, BELLHOP_JWT_KEYS_DIR=ring).ready() as daemon:
+            (worker,) = children_of(daemon.process.pid)
+            for turn in range(1, 51):
+                (ring / f"{turn - 1}.key").rename(ring / f"{turn}.key")
+                token = stack.site.token("alice", key=key, kid=str(turn))
+                pairs = fcgi.params(fcgi.cgi_params("GET", "/chat/v1/auth", {"Authorization": f"Bearer {token}"}))
+                with fcgi.Connection(path) as connection:
+                    os.kill(worker, signal.SIGHUP)
+                    connection.send(fcgi.begin() + fcgi.stream(fcgi.PARAMS, pairs) + fcgi.record(fcgi.STDIN))
+                    assert connection.response().status == 204, f"turn {turn}"
+
     def test_a_bad_reload_keeps_the_former_settings(self, stack, path, tmp_path):
         ring = tmp_path / "ring"
         ring.mkdir()
