@@ -42,4 +42,6 @@ ALTER ROLE bellhop SET synchronous_commit = 'on';
 -- cheap, and would be kept while the table grows.
 ALTER ROLE bellhop SET plan_cache_mode = 'force_generic_plan';
 ALTER ROLE bellhop SET enable_seqscan = off;
+-- And in the order of an index: of a long ticket's events a page is wanted, not all, to be sorted then.
+ALTER ROLE bellhop SET enable_bitmapscan = off;
 ALTER ROLE bellhop SET jit = off;

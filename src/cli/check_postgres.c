@@ -27,7 +27,10 @@ static const struct pg_query about_server = {
 	       "  (SELECT setting::int8 FROM pg_settings WHERE name = 'lock_timeout'),"
 	       "  current_setting('synchronous_commit'),"
 	       "  current_setting('fsync')::bool,"
-	       "  (SELECT setting::int8 FROM pg_settings WHERE name = 'max_connections')",
+	       "  (SELECT setting::int8 FROM pg_settings WHERE name = 'max_connections'),"
+	       "  (SELECT string_agg(name, ', ' ORDER BY name) FROM pg_settings WHERE (name, setting) IN"
+	       "   (('enable_bitmapscan', 'on'), ('enable_seqscan', 'on'), ('jit', 'on'),"
+	       "   ('plan_cache_mode', 'auto'), ('plan_cache_mode', 'force_custom_plan')))",
 };
 
 static void check_limits(struct checks *checks, int64_t statement_ms, int64_t lock_ms)
@@ -59,6 +62,7 @@ static void check_server(struct checks *checks, const struct conf *conf, const P
 	struct str commit = pg_row_str(&row);
 	bool fsync = pg_row_bool(&row);
 	int64_t connections = pg_row_int(&row);
+	struct str planner = pg_row_str(&row);
 	int64_t wanted = conf_int(conf, CONF_API_WORKERS);
 
 	if (row.failed) {
@@ -76,6 +80,11 @@ static void check_server(struct checks *checks, const struct conf *conf, const P
 	else if (str_eq_c(commit, "off"))
 		checks_add(checks, CHECK_WARNING, "postgresql durability",
 			   "synchronous_commit is off: a crash loses the newest messages");
+	if (planner.p != NULL)
+		checks_add(checks, CHECK_WARNING, "postgresql planner",
+			   "%.*s of the role is not as in roles.sql: reading may take as long as a "
+			   "ticket is",
+			   STR_ARG(planner));
 	if (connections <= wanted)
 		checks_add(checks, CHECK_WARNING, "postgresql connections",
 			   "max_connections is %lld for %lld api workers and others",

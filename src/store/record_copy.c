@@ -51,7 +51,7 @@ static const struct pg_query query_audit = {
 	       " LEFT JOIN LATERAL (SELECT * FROM bellhop.event x WHERE x.ticket_id = $1"
 	       "  AND x.seq = e.target LIMIT 1) m ON true"
 	       " LEFT JOIN LATERAL (SELECT x.own, x.own_public FROM bellhop.event x"
-	       "  WHERE x.ticket_id = $1 AND x.sender_id = e.sender_id AND x.kind = 'm'"
+	       "  WHERE x.ticket_id = $1 AND x.sender_id = e.sender_id AND x.own IS NOT NULL"
 	       "  AND x.seq < e.seq ORDER BY x.seq DESC LIMIT 1) b ON e.kind = 'm'"
 	       " WHERE t.ticket_id = $1 AND e.seq > $2 AND e.seq <= $3 ORDER BY e.seq LIMIT $4",
 };

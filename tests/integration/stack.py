@@ -173,12 +173,20 @@ class Stack:
         self.redis().execute_command("ACL", "SETUSER", name, "reset", *given, *rules)
         return self.redis_url(name, name)
 
+    def database_url(self, user, password):
+        url = urllib.parse.urlsplit(self.env["DATABASE_URL"])
+        return url._replace(netloc=f"{user}:{password}@{url.hostname}:{url.port}").geturl()
+
     @property
     def owner_url(self):
         """The database, as the role that owns it."""
-        url = urllib.parse.urlsplit(self.env["DATABASE_URL"])
         password = (self.dir / "secret" / "postgres-owner.password").read_text().strip()
-        return url._replace(netloc=f"bellhop_owner:{password}@{url.hostname}:{url.port}").geturl()
+        return self.database_url("bellhop_owner", password)
+
+    @property
+    def admin_url(self):
+        """The database, as somebody who may do everything."""
+        return self.database_url("admin", self.admin_password)
 
     def sql(self, statement, *arguments, url=None):
         """Runs one statement as the owner, or as `url` says; returns its rows, if it has any."""
@@ -190,6 +198,9 @@ class Stack:
                 return cursor.fetchall() if cursor.description else None
         finally:
             connection.close()
+
+    def as_admin(self, statement):
+        return self.sql(statement, url=self.admin_url)
 
     def wipe(self, name):
         """Throws away what the stopped Redis has on disk."""

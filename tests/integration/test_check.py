@@ -11,7 +11,6 @@ import socket
 import subprocess
 import time
 
-import psycopg2
 import pytest
 import redis
 from client import wait_for
@@ -287,15 +286,6 @@ def test_a_redis_that_hangs(breakable):
     assert (level, what) == ("error", "redis") and "in time" in detail, detail
 
 
-def as_admin(stack, statement):
-    at = stack.env["DATABASE_URL"].rpartition("@")[2]
-    connection = psycopg2.connect(f"postgresql://admin:{stack.admin_password}@{at}")
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
-    connection.close()
-
-
 def test_postgresql_by_its_owner(stack):
     status, text = check(stack, DATABASE_URL=stack.owner_url)
     assert status == 1
@@ -303,8 +293,7 @@ def test_postgresql_by_its_owner(stack):
 
 
 def test_postgresql_by_a_superuser(stack):
-    at = stack.env["DATABASE_URL"].rpartition("@")[2]
-    status, text = check(stack, DATABASE_URL=f"postgresql://admin:{stack.admin_password}@{at}")
+    status, text = check(stack, DATABASE_URL=stack.admin_url)
     assert "warning  postgresql role: admin is a superuser" in text
 
 
@@ -317,11 +306,11 @@ def test_postgresql_by_a_superuser(stack):
     ],
 )  # fmt: skip
 def test_postgresql_by_a_role_of_many_rights(stack, begin, end, finding):
-    as_admin(stack, begin)
+    stack.as_admin(begin)
     try:
         status, text = check(stack)
     finally:
-        as_admin(stack, end)
+        stack.as_admin(end)
     assert (status, f"warning  postgresql role: {finding}" in text) == (1, True), text
 
 
@@ -537,8 +526,8 @@ def test_postgresql_by_tls(breakable, ticket, tmp_path):
         (data / name).write_bytes((tmp_path / name).read_bytes())
         (data / name).chmod(0o600)
         os.chown(data / name, data.stat().st_uid, data.stat().st_gid)
-    as_admin(stack, "ALTER SYSTEM SET ssl = on")
-    as_admin(stack, "SELECT pg_reload_conf()")
+    stack.as_admin("ALTER SYSTEM SET ssl = on")
+    stack.as_admin("SELECT pg_reload_conf()")
     url = stack.env["DATABASE_URL"] + "?sslmode=verify-full&sslrootcert="
     try:
         wait_for(lambda: "error    postgresql" not in check(stack, DATABASE_URL=f"{url}{tmp_path}/ca.pem")[1], "TLS")
@@ -558,5 +547,5 @@ def test_postgresql_by_tls(breakable, ticket, tmp_path):
         status, text = check(stack, DATABASE_URL=f"{url}{tmp_path}/other.pem")
         assert status == 2 and "error    postgresql: " in text and "certificate verify failed" in text, text
     finally:
-        as_admin(stack, "ALTER SYSTEM SET ssl = off")
-        as_admin(stack, "SELECT pg_reload_conf()")
+        stack.as_admin("ALTER SYSTEM SET ssl = off")
+        stack.as_admin("SELECT pg_reload_conf()")

@@ -252,6 +252,14 @@ TIMEOUTS = "postgresql time-outs"
         ("statement_timeout=2001", TIMEOUTS,
          "statement_timeout of the role is 2001 ms, but should be 1 to 2000: see roles.sql"),
         ("lock_timeout=0", TIMEOUTS, "lock_timeout of the role is 0 ms, but should be below statement_timeout: see roles.sql"),
+        *(
+            (f"{name}={value}", "postgresql planner",
+             f"{name} of the role is not as in roles.sql: reading may take as long as a ticket is")
+            for name, value in (
+                ("enable_bitmapscan", "on"), ("enable_seqscan", "on"), ("jit", "on"),
+                ("plan_cache_mode", "auto"), ("plan_cache_mode", "force_custom_plan"),
+            )
+        ),
         ("lock_timeout=1501", TIMEOUTS,
          "lock_timeout of the role is 1501 ms, but should be below statement_timeout: see roles.sql"),
     ],
