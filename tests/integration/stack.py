@@ -7,8 +7,10 @@ PostgreSQL and web server. client.py talks to it; this file starts, breaks and m
 import contextlib
 import os
 import pathlib
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import urllib.parse
 
@@ -206,6 +208,18 @@ class Stack:
         """Throws away what the stopped Redis has on disk."""
         assert name == "redis", "PostgreSQL is the record"
         shutil.rmtree(self.dir / "redis" / "appendonlydir")
+
+
+def free_port():
+    """
+    A port that nobody listens on. Not of the kernel's choice: one of those that it also gives to connections may be
+    taken by the next of them before its server is there. And not of those that contrib/demo chooses from.
+    """
+    while True:
+        port = random.SystemRandom().randrange(10000, 20000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("0.0.0.0", port))
+            return port
 
 
 def read_env(path):

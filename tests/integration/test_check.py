@@ -17,7 +17,7 @@ from client import wait_for
 from daemon import daemons
 from fcgi_recorder import Recorder
 from lossy import Lossy
-from test_redis_tls import free_port
+from stack import free_port
 
 PASSWORD = "for-this-test-alone"
 

@@ -16,9 +16,8 @@ import psycopg2
 import pytest
 from client import wait_for
 from lossy import Lossy
-from stack import SOURCE
+from stack import SOURCE, free_port
 from test_check import certificates
-from test_redis_tls import free_port
 
 PASSWORD = "for-this-test-alone"
 # It listens everywhere, but whoever is served is on this machine.

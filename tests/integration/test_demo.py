@@ -14,7 +14,7 @@ import httpx
 import jwt
 import pytest
 from client import DEADLINE, wait_for
-from stack import DEMO, SOURCE, Stack, build_dir, is_gone
+from stack import DEMO, SOURCE, Stack, build_dir, free_port, is_gone
 
 NAMES = [
     "BELLHOP_URL", "BELLHOP_PLAIN_URL", "BELLHOP_CA", "BELLHOP_JWT_KEY_FILE", "BELLHOP_JWT_KID",
@@ -40,12 +40,6 @@ def listening_ports():
             if state == "0A":
                 ports.add((local.rpartition(":")[0], int(local.rpartition(":")[2], 16)))
     return ports
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 # ---- the env file

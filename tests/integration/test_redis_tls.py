@@ -20,18 +20,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from daemon import Daemon, daemons, settings_of_name
-from stack import SOURCE
+from stack import SOURCE, free_port
 
 UNTRUSTED = "TLS: (self-signed certificate in certificate chain|unable to get local issuer certificate)"
 # It may also take what TLS says for the beginning of a command.
 NOT_TLS = "TLS: wrong version number|closed the connection|reset by peer|in time"
 NOW = datetime.datetime.utcnow()
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 class Authority:

@@ -275,14 +275,17 @@ class TestEnd:
         )
         expired = "__Host-bellhop=" + site.token(user, ttl=-60)
         for cookie in (before, expired, "__Host-bellhop=x", f"{before}; {before}"):
-            answer = self.end(page, headers={"Cookie": cookie, "X-CSRF-Token": ""})
-            assert answer.status_code == 204
+            # A worker that does not know of the end yet takes it for a session, which needs its CSRF token.
+            answer = until(
+                lambda cookie=cookie: self.end(page, headers={"Cookie": cookie, "X-CSRF-Token": ""}),
+                lambda answer: answer.status_code == 204,
+                "the end",
+            )
             assert cookie_of(answer)[1:2] == ("",)
             check_problem(self.end(page, headers={"Cookie": cookie, "Origin": EVIL}), 403, "csrf")
         for cookie in ({}, {"Cookie": "other=1"}):
             check_problem(Page(site).call("DELETE", "/v1/session", headers=cookie), 401, "unauthenticated")
-        # Another worker may not have known it yet when it was asked again.
-        assert rows() <= 2
+        assert rows() == 1
 
     def test_a_bearer_token_ends_the_session_beside_it_and_else_itself(self, site, page, user):
         cookie, bearer = site.token(user, jti=f"c-{user}"), site.token(user, jti=f"b-{user}")

@@ -21,7 +21,7 @@ import pytest
 import requests
 from client import DEADLINE, until, wait_for
 from daemon import ROUTES, Daemon, children_of
-from stack import is_gone
+from stack import free_port, is_gone
 
 # Run as another user, who cannot read the source tree: the client comes on standard input.
 PEER = """
@@ -46,12 +46,6 @@ fastcgi.server = ("/chat/" => ((
 	"check-local" => "disable"
 )))
 """
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def try_get(url):

@@ -15,7 +15,7 @@ import subprocess
 import httpx
 from client import DEADLINE, wait_for
 from fcgi_recorder import Recorder
-from stack import SOURCE
+from stack import SOURCE, free_port
 
 
 # What bellhop.conf asks for, and what Debian's Apache has anyhow.
@@ -23,12 +23,6 @@ APACHE_MODULES = [
     "mpm_event", "authn_core", "authn_file", "authz_core", "authz_user", "auth_basic", "env", "setenvif", "mime", "dir",
     "reqtimeout", "deflate", "filter", "proxy", "alias", "asis", "buffer", "headers", "proxy_fcgi", "unique_id",
 ]  # fmt: skip
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def is_root():
