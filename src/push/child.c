@@ -52,7 +52,6 @@ struct child {
 	struct cors cors;
 	struct push push;
 	struct hub_observer observer; /* of all hubs */
-	struct openings *openings;
 	struct listen *listen;
 	struct event *signals, *begin_timer, *idle_timer, *alive_timer;
 	bool is_serving, is_stopping;
@@ -202,7 +201,7 @@ static void child_stop(struct child *child)
 	child->stop_by_ms = clock_mono_ms() + conf_int(conf_of(child), CONF_STOP_TIMEOUT_MS) -
 			    STOP_MARGIN_MS;
 	listen_stop(child->listen);
-	openings_shutdown(child->openings);
+	openings_shutdown(child->push.openings);
 	subscribers_shutdown(child->push.subscribers);
 	event_add(child->idle_timer, &wait);
 }
@@ -247,7 +246,7 @@ static void on_request(void *arg, struct fcgi_conn *conn, const struct fcgi_conn
 {
 	struct child *child = arg;
 
-	openings_request(child->openings, conn, request);
+	openings_request(child->push.openings, conn, request);
 }
 
 static void on_conn_freed(void *arg)
@@ -511,8 +510,8 @@ static int make_server(struct child *child)
 			 LOG_INT("connections", listen_opts.max),
 			 LOG_INT("set", push->limits.connections));
 	push->server = fcgi_server_new(&server_opts);
-	child->openings = openings_new(&openings_opts);
-	if (push->server == NULL || child->openings == NULL)
+	push->openings = openings_new(&openings_opts);
+	if (push->server == NULL || push->openings == NULL)
 		return -1;
 	listen_opts.server = push->server;
 	child->listen = listen_new(&listen_opts);
@@ -567,7 +566,7 @@ static void child_unmake(struct child *child)
 	subscribers_free(push->subscribers);
 	listen_free(child->listen);
 	fcgi_server_free(push->server);
-	openings_free(child->openings);
+	openings_free(push->openings);
 	hubs_free(push->hubs);
 	tail_free(push->tail);
 	inbox_free(push->inbox);

@@ -5,10 +5,10 @@
 #include "push/expiry.h"
 
 #include <event2/event.h>
-#include <stdbool.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "web/jwt.h"
 
 struct expiry {
 	const struct expiry_ops *ops;
@@ -66,6 +66,13 @@ void expiry_stop(struct expiry *expiry)
 {
 	event_del(expiry->timer);
 	expiry->end_ms = 0;
+}
+
+int64_t expiry_end_ms(int64_t exp_ms, bool is_stream)
+{
+	if (exp_ms == 0 || (is_stream && exp_ms > clock_real_ms()))
+		return exp_ms;
+	return exp_ms + JWT_LEEWAY_S * INT64_C(1000);
 }
 
 struct expiry *expiry_new(struct event_base *base, const struct expiry_ops *ops, void *owner)

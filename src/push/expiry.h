@@ -6,6 +6,7 @@
 #ifndef BELLHOP_PUSH_EXPIRY_H
 #define BELLHOP_PUSH_EXPIRY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { EXPIRY_SOON_MS = 60000 };
@@ -24,6 +25,14 @@ struct expiry_ops {
 	/* Out of memory: watched no longer. */
 	void (*failed)(void *owner);
 };
+
+/*
+ * The end (wall clock) of what a token of that end, 0 for none, has been let into just now. Whoever was let in
+ * after it, in the leeway that clocks are given, has the rest of that, and is told to renew the token: else a
+ * browser would come back again and again until it is refused for good. A poll, which is no stream, was let in
+ * for as long as it waits.
+ */
+int64_t expiry_end_ms(int64_t exp_ms, bool is_stream);
 
 /* Watches nothing yet. NULL when out of memory. ops is borrowed. */
 struct expiry *expiry_new(struct event_base *base, const struct expiry_ops *ops, void *owner);

@@ -11,6 +11,7 @@
 #include "push/crowds.h"
 #include "push/hubs.h"
 #include "push/muster.h"
+#include "push/opening.h"
 #include "push/payload.h"
 #include "push/push.h"
 #include "push/reads.h"
@@ -106,6 +107,12 @@ void notices_ticket(struct notices *notices, struct str ticket, struct str paylo
 	payload_deinit(&said);
 }
 
+static void notices_renewed(struct notices *notices, const struct renewal *renewal)
+{
+	subscribers_renew(notices->push->subscribers, renewal);
+	openings_renew(notices->push->openings, renewal);
+}
+
 void notices_system(struct notices *notices, struct str payload)
 {
 	struct payload said;
@@ -119,7 +126,7 @@ void notices_system(struct notices *notices, struct str payload)
 			notices->crowds, said.user,
 			&(struct presence_state){.status = said.status, .seen_ms = said.seen_ms});
 	else if (said.kind == PAYLOAD_RENEWED)
-		subscribers_renew(notices->push->subscribers, &said.renewal);
+		notices_renewed(notices, &said.renewal);
 	else
 		notices_count_odd(notices);
 	payload_deinit(&said);

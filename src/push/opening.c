@@ -11,8 +11,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "chat/access.h"
+#include "chat/renewal.h"
 #include "push/answer.h"
-#include "push/begin.h"
 #include "push/crowds.h"
 #include "push/facts.h"
 #include "push/hubs.h"
@@ -29,9 +29,8 @@
 #include "push/subscriber.h"
 #include "push/tail.h"
 #include "push/typing.h"
-#include "web/query.h"
+#include "push/wish.h"
 #include "web/route.h"
-#include "web/ticket_list.h"
 
 enum { ROUTE_STREAM, ROUTE_POLL, ROUTE_MANY_STREAM, ROUTE_MANY_POLL };
 
@@ -63,16 +62,13 @@ struct opening {
 	struct fcgi_conn *conn;
 	struct identity who;
 	enum message_viewer viewer;
-	bool is_poll;
-	bool is_many; /* the route names no ticket, the query does */
-	bool has_inbox;
-	bool is_head_only, is_ephemeral;
-	int64_t wait_ms;
+	struct identity fresh; /* of the token that has replaced its own meanwhile; empty: none */
+	struct wish wish;
+	const char *flaw; /* of the query; NULL: none */
+	bool is_head_only;
 	bool is_first_asked;	  /* for the newest messages, of windows */
 	int asked;		  /* how often the facts were asked for */
 	struct limiter_ask limit; /* of a poll */
-	struct begin_wish wish;
-	struct ticket_list tickets;
 	struct facts facts;
 	char request_id[IDS_REQUEST_MAX + 1];
 };
@@ -87,9 +83,10 @@ static void opening_free(struct opening *opening)
 {
 	limiter_cancel(&opening->limit);
 	facts_deinit(&opening->facts);
-	ticket_list_deinit(&opening->tickets);
+	ticket_list_deinit(&opening->wish.tickets);
 	TAILQ_REMOVE(&opening->all->list, opening, entry);
 	opening->all->count--;
+	authn_identity_deinit(&opening->fresh);
 	authn_identity_deinit(&opening->who);
 	free(opening);
 }
@@ -120,11 +117,12 @@ static void opening_bye(struct opening *opening, const char *code)
 	int64_t retry_ms = push_jitter_ms(opening->all->opts.push->limits.retry_ms);
 	const struct log_ctx ctx = {
 		.request_id = str_of(opening->request_id),
-		.ticket = opening->is_many ? (struct str){0} : str_of(opening->tickets.items[0].id),
+		.ticket = opening->wish.is_many ? (struct str){0}
+						: str_of(opening->wish.tickets.items[0].id),
 		.user = opening->who.user_id,
 	};
 
-	if (opening->is_poll) {
+	if (opening->wish.is_poll) {
 		opening_refuse(opening, PROBLEM_UNAVAILABLE, "cannot listen for now; ask again");
 		return;
 	}
@@ -166,9 +164,16 @@ static bool opening_has_too_many(const struct opening *opening)
 {
 	const struct push *push = opening->all->opts.push;
 
-	return !opening->is_poll && !is_service(opening) && push->limits.streams > 0 &&
+	return !opening->wish.is_poll && !is_service(opening) && push->limits.streams > 0 &&
 	       subscribers_streams_of(push->subscribers, opening->who.user_id) >=
 		       push->limits.streams;
+}
+
+static size_t opening_max_tickets(const struct opening *opening)
+{
+	size_t max = opening->all->opts.push->limits.stream_tickets;
+
+	return max == 0 || is_service(opening) ? CURSOR_PLACES_MAX : max;
 }
 
 /* ---- the subscriber ---- */
@@ -182,12 +187,12 @@ static struct out *opening_out(const struct opening *opening)
 		.conn = opening->conn,
 		.request_id = opening->request_id,
 		.lines = opening->limit.verdict.lines,
-		.wait_ms = opening->wish.kind == BEGIN_NOW ? 0 : opening->wait_ms,
-		.is_ephemeral = opening->is_ephemeral,
+		.wait_ms = opening->wish.begin.kind == BEGIN_NOW ? 0 : opening->wish.wait_ms,
+		.is_ephemeral = opening->wish.is_ephemeral,
 		.is_head_only = opening->is_head_only,
 	};
 
-	if (opening->is_poll)
+	if (opening->wish.is_poll)
 		return out_poll_new(&poll);
 	return out_sse_new(push->base, &push->limits, opening->conn, opening->request_id);
 }
@@ -290,7 +295,7 @@ static void plan_ticket(struct plan *plan, const struct opening *opening,
 	struct begin begin;
 
 	plan->present[plan->n] = opening_lookers(opening, ticket, hub);
-	begin_of(&opening->wish, ticket->key, &begin);
+	begin_of(&opening->wish.begin, ticket->key, &begin);
 	begin_place(&begin, &now, ticket->first.seq > 0 ? &ticket->first : NULL, place);
 	plan->starts[plan->n] = (struct seat_start){
 		.hub = hub,
@@ -364,18 +369,19 @@ static int opening_subscribe(struct opening *opening, const struct plan *plan)
 		.conn = opening->conn,
 		.out = opening_out(opening),
 		.who = &opening->who,
+		.fresh = &opening->fresh,
 		.hello = &hello,
 		.starts = plan->starts,
 		.n_starts = plan->n,
 		.refused = plan->refused,
 		.n_refused = plan->n_refused,
-		.is_many = opening->is_many,
-		.has_inbox = opening->has_inbox,
-		.present_ms = opening->wait_ms + POLL_PRESENT_MS,
+		.is_many = opening->wish.is_many,
+		.has_inbox = opening->wish.has_inbox,
+		.present_ms = opening->wish.wait_ms + POLL_PRESENT_MS,
 	};
 	int status = -1;
 
-	if (opening->is_many)
+	if (opening->wish.is_many)
 		cursor_put_places(&cursor, plan->n > 0 ? plan->epoch : stores_epoch(push->stores),
 				  plan->places, plan->n);
 	else
@@ -398,7 +404,7 @@ static void opening_begin(struct opening *opening)
 		opening_bye(opening, "unavailable");
 	else if (plan->is_outdated)
 		opening_ask_again(opening);
-	else if (plan->n == 0 && !opening->has_inbox)
+	else if (plan->n == 0 && !opening->wish.has_inbox)
 		opening_refuse(opening, PROBLEM_NOT_A_PARTICIPANT, not_a_participant);
 	else if (opening_has_too_many(opening))
 		opening_bye(opening, "too_many_streams");
@@ -443,13 +449,14 @@ static void opening_decide(struct opening *opening)
 
 	if (!opening_sift(opening, &n_left)) {
 		opening_bye(opening, "unavailable");
-	} else if (n_left == 0 && !opening->has_inbox) {
+	} else if (n_left == 0 && !opening->wish.has_inbox) {
 		opening_refuse(opening, PROBLEM_NOT_A_PARTICIPANT, not_a_participant);
-	} else if (opening->is_head_only && !opening->is_poll) {
+	} else if (opening->is_head_only && !opening->wish.is_poll) {
 		fcgi_conn_own(opening->conn, NULL, NULL);
 		out_sse_head_only(opening->conn, opening->request_id, opening_mode(opening));
 		opening_free(opening);
-	} else if (opening->wish.kind == BEGIN_INIT && !opening->facts.has_record && n_left > 0) {
+	} else if (opening->wish.begin.kind == BEGIN_INIT && !opening->facts.has_record &&
+		   n_left > 0) {
 		opening->is_first_asked = true;
 		if (facts_ask_first(&opening->facts) != 0)
 			opening_bye(opening, "unavailable");
@@ -487,15 +494,15 @@ static int opening_prepare(struct opening *opening)
 {
 	const struct facts_opts opts = {
 		.push = opening->all->opts.push,
-		.tickets = &opening->tickets,
+		.tickets = &opening->wish.tickets,
 		.user = opening->who.user_id,
 		.viewer = opening->viewer,
-		.init = opening->wish.kind == BEGIN_INIT ? opening->wish.init : 0,
+		.init = opening->wish.begin.kind == BEGIN_INIT ? opening->wish.begin.init : 0,
 		.done = on_facts,
 		.arg = opening,
 	};
 
-	return opening->tickets.n == 0 ? 0 : facts_init(&opening->facts, &opts);
+	return opening->wish.tickets.n == 0 ? 0 : facts_init(&opening->facts, &opts);
 }
 
 static void opening_ask(struct opening *opening)
@@ -529,6 +536,8 @@ static void opening_go_on(struct opening *opening)
 
 	if (limit->is_refused)
 		opening_answer(opening, &refusal);
+	else if (opening->flaw != NULL)
+		opening_refuse(opening, PROBLEM_INVALID_FIELD, opening->flaw);
 	else if (opening_prepare(opening) != 0)
 		opening_bye(opening, "unavailable");
 	else
@@ -555,64 +564,12 @@ static bool opening_is_counted(struct opening *opening)
 
 /* ---- the request ---- */
 
-/* The tickets of a route that names none. What is wrong with them, or NULL. */
-static const char *opening_parse_tickets(struct opening *opening, const struct query *query)
-{
-	size_t max = opening->all->opts.push->limits.stream_tickets;
-	int64_t inbox = 0;
-
-	if (max == 0 || is_service(opening))
-		max = CURSOR_PLACES_MAX;
-	if (query_int(query, "inbox", 0, 1, &inbox) == QUERY_INT_BAD)
-		return "inbox must be 0 or 1";
-	opening->has_inbox = inbox == 1;
-	switch (ticket_list_parse(query_find(query, "tickets"), max, &opening->tickets)) {
-	case TICKET_LIST_OK:
-		break;
-	case TICKET_LIST_BAD:
-		return "tickets must be ticket ids with commas between them";
-	case TICKET_LIST_TOO_MANY:
-		return "too many tickets";
-	case TICKET_LIST_MEMORY:
-		return "too many tickets for now";
-	}
-	if (opening->tickets.n == 0 && !opening->has_inbox)
-		return "tickets and inbox are missing";
-	return NULL;
-}
-
-/* Where it begins, and how long it lasts. What is wrong with the query, or NULL. */
-static const char *opening_parse_query(struct opening *opening, const struct request *q,
-				       const struct query *query)
-{
-	bool is_poll = opening->is_poll;
-	struct str cursor = is_poll ? query_find(query, "cursor") : q->last_event_id;
-	int64_t wait_s = OUT_POLL_WAIT_DEFAULT_S, ephemeral = 0;
-	const char *detail = NULL;
-
-	if (!is_poll && cursor.n == 0)
-		cursor = query_find(query, "last_event_id");
-	if (!is_poll && cursor.n == 0)
-		cursor = query_find(query, "lastEventId");
-	if (is_poll && query_int(query, "wait", 0, OUT_POLL_WAIT_MAX_S, &wait_s) == QUERY_INT_BAD)
-		return "wait must be a number from 0 to 55";
-	if (is_poll && query_int(query, "ephemeral", 0, 1, &ephemeral) == QUERY_INT_BAD)
-		return "ephemeral must be 0 or 1";
-	opening->wait_ms = wait_s * 1000;
-	opening->is_ephemeral = ephemeral == 1;
-	if (opening->is_many)
-		detail = opening_parse_tickets(opening, query);
-	return detail != NULL ? detail : begin_parse(cursor, query, &opening->wish);
-}
-
-/* Identity, origin and query. 0, or -1 with the refusal. */
+/* Identity and origin, 0, or -1 with the refusal; and the query. */
 static int opening_read(struct opening *opening, const struct request *q,
 			struct reply_problem *refusal_r)
 {
 	const struct authn *authn = opening->all->opts.authn;
 	struct authn_refusal refusal = {0};
-	struct query query;
-	const char *detail = NULL;
 
 	if (authn_identify(authn, q, clock_real_ms(), &opening->who, &refusal) != 0 ||
 	    authn_check_listen(authn, q, &opening->who, &refusal) != 0) {
@@ -633,21 +590,8 @@ static int opening_read(struct opening *opening, const struct request *q,
 	}
 	opening->viewer = authn_identity_is_staff(&opening->who) ? MESSAGE_FOR_STAFF
 								 : MESSAGE_FOR_PUBLIC;
-	switch (query_parse(&query, q->query, &detail)) {
-	case QUERY_MEMORY:
-		*refusal_r = (struct reply_problem){.problem = PROBLEM_INTERNAL};
-		return -1;
-	case QUERY_OK:
-		detail = opening_parse_query(opening, q, &query);
-		query_deinit(&query);
-		break;
-	case QUERY_BAD:
-		break;
-	}
-	if (detail == NULL)
-		return 0;
-	*refusal_r = (struct reply_problem){.problem = PROBLEM_INVALID_FIELD, .detail = detail};
-	return -1;
+	opening->flaw = wish_parse(&opening->wish, q, opening_max_tickets(opening));
+	return 0;
 }
 
 /* What was wrong with the request before it was anybody's; PROBLEM_NONE if nothing. */
@@ -679,14 +623,14 @@ static struct opening *opening_new(struct openings *openings, struct fcgi_conn *
 	if (opening == NULL)
 		return NULL;
 	if (match->ticket[0] != '\0' &&
-	    ticket_list_parse(str_of(match->ticket), 1, &opening->tickets) != TICKET_LIST_OK) {
+	    ticket_list_parse(str_of(match->ticket), 1, &opening->wish.tickets) != TICKET_LIST_OK) {
 		free(opening);
 		return NULL;
 	}
 	opening->all = openings;
 	opening->conn = conn;
-	opening->is_poll = match->id == ROUTE_POLL || match->id == ROUTE_MANY_POLL;
-	opening->is_many = match->id == ROUTE_MANY_STREAM || match->id == ROUTE_MANY_POLL;
+	opening->wish.is_poll = match->id == ROUTE_POLL || match->id == ROUTE_MANY_POLL;
+	opening->wish.is_many = match->id == ROUTE_MANY_STREAM || match->id == ROUTE_MANY_POLL;
 	opening->is_head_only = q->method == REQUEST_HEAD;
 	snprintf(opening->request_id, sizeof(opening->request_id), "%s", q->request_id);
 	TAILQ_INSERT_TAIL(&openings->list, opening, entry);
@@ -737,13 +681,15 @@ void openings_request(struct openings *openings, struct fcgi_conn *conn,
 		return;
 	}
 	fcgi_conn_own(conn, &owner_ops, opening);
-	if (openings->is_stopping)
+	if (opening->flaw != NULL && !opening->wish.is_poll)
+		opening_refuse(opening, PROBLEM_INVALID_FIELD, opening->flaw);
+	else if (openings->is_stopping)
 		opening_bye(opening, "shutdown");
 	else if (is_full(openings) || !revoked_is_known(push->revoked))
 		opening_bye(opening, "unavailable");
 	else if (opening_has_too_many(opening))
 		opening_bye(opening, "too_many_streams");
-	else if (!opening->is_poll || opening_is_counted(opening))
+	else if (!opening->wish.is_poll || opening_is_counted(opening))
 		opening_go_on(opening);
 }
 
@@ -771,6 +717,28 @@ void openings_free(struct openings *openings)
 		return;
 	free(openings->base_path);
 	free(openings);
+}
+
+void openings_renew(struct openings *openings, const struct renewal *renewal)
+{
+	struct opening *opening, *next;
+
+	for (opening = TAILQ_FIRST(&openings->list); opening != NULL; opening = next) {
+		const struct identity *now = opening->fresh.user_id.p != NULL ? &opening->fresh
+									      : &opening->who;
+		struct identity fresh;
+
+		next = TAILQ_NEXT(opening, entry);
+		if (!str_eq(now->user_id, renewal->claims.sub) ||
+		    !str_eq(now->token_id, renewal->replaced))
+			continue;
+		if (authn_identity_of(&renewal->claims, now->via, &fresh) != 0) {
+			opening_bye(opening, "unavailable");
+			continue;
+		}
+		authn_identity_deinit(&opening->fresh);
+		opening->fresh = fresh;
+	}
 }
 
 void openings_shutdown(struct openings *openings)

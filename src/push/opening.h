@@ -13,6 +13,7 @@
 
 struct openings;
 struct push;
+struct renewal;
 
 struct openings_opts {
 	struct push *push;
@@ -30,6 +31,12 @@ void openings_free(struct openings *openings);
 /* Takes a request, as the callback of struct fcgi_server_ops. */
 void openings_request(struct openings *openings, struct fcgi_conn *conn,
 		      const struct fcgi_conn_request *request);
+
+/*
+ * A user's token was replaced: those under way that came with it begin with it, and go on with the new one
+ * at once.
+ */
+void openings_renew(struct openings *openings, const struct renewal *renewal);
 
 /* Sends all that are under way, and that still come, away with bye {shutdown}. */
 void openings_shutdown(struct openings *openings);

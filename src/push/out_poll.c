@@ -7,6 +7,7 @@
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "chat/limits.h"
@@ -104,16 +105,22 @@ static void poll_answer(struct out_poll *poll, const char *reason)
 	out->ended(out->owner, reason);
 }
 
-static void poll_refuse(struct out_poll *poll, const char *detail)
+static void poll_refuse(struct out_poll *poll, const struct reply_problem *problem,
+			const char *reason)
 {
-	const struct reply_problem problem = {.problem = PROBLEM_UNAVAILABLE, .detail = detail};
-
 	if (poll->has_answered)
 		return;
 	poll->has_answered = true;
 	answer_problem(poll->out.conn, poll->out.request_id, mode_text(poll->mode), poll->lines,
-		       &problem, poll->is_head_only);
-	poll->out.ended(poll->out.owner, "unavailable");
+		       problem, poll->is_head_only);
+	poll->out.ended(poll->out.owner, reason);
+}
+
+static void poll_unavailable(struct out_poll *poll, const char *detail)
+{
+	const struct reply_problem problem = {.problem = PROBLEM_UNAVAILABLE, .detail = detail};
+
+	poll_refuse(poll, &problem, "unavailable");
 }
 
 static void poll_answer_job(struct turn_job *job)
@@ -141,7 +148,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	else if (waited_ms < REPLAY_TIME_MS)
 		poll_arm(poll, REPLAY_TIME_MS - waited_ms);
 	else
-		poll_refuse(poll, "the events after the cursor cannot be read for now");
+		poll_unavailable(poll, "the events after the cursor cannot be read for now");
 }
 
 /* ---- the form ---- */
@@ -213,21 +220,48 @@ static void poll_caught_up(struct out *out)
 	poll_look(poll_of(out));
 }
 
+/* The ends of tokens, with which a poll is refused like the next one; nothing is lost, as that has its cursor. */
+static const struct {
+	const char *code;
+	struct reply_problem problem;
+} token_ends[] = {
+	{"token_expired",
+	 {.problem = PROBLEM_TOKEN_EXPIRED,
+	  .detail = "the token has expired",
+	  .bad_credentials = true}},
+	{"token_revoked",
+	 {.problem = PROBLEM_TOKEN_REVOKED,
+	  .detail = "the token was revoked",
+	  .bad_credentials = true}},
+};
+
 static void poll_bye(struct out *out, const char *code, int64_t retry_ms)
 {
 	struct out_poll *poll = poll_of(out);
 
 	(void)retry_ms;
+	for (size_t i = 0; i < sizeof(token_ends) / sizeof(token_ends[0]); i++) {
+		if (strcmp(code, token_ends[i].code) == 0)
+			poll_refuse(poll, &token_ends[i].problem, code);
+	}
 	if (poll->has_caught_up || poll->n > 0)
 		poll_answer(poll, code);
 	else
-		poll_refuse(poll, "the server is going away; ask again");
+		poll_unavailable(poll, "the server is going away; ask again");
 }
 
-/* The next poll is refused; this one still has its answer. */
+/* What came before the end it still has; with nothing, it is refused like the next one. */
 static void poll_end(struct out *out)
 {
-	poll_answer(poll_of(out), "revoked");
+	const struct reply_problem problem = {
+		.problem = PROBLEM_NOT_A_PARTICIPANT,
+		.detail = "you are no participant of this ticket any more",
+	};
+
+	if (poll_of(out)->n > 0)
+		poll_answer(poll_of(out), "revoked");
+	else
+		poll_refuse(poll_of(out), &problem, "revoked");
 }
 
 static void poll_free(struct out *out)

@@ -18,6 +18,7 @@ struct limiter;
 struct revoked;
 struct live;
 struct notices;
+struct openings;
 struct restore;
 struct stores;
 struct subscribers;
@@ -51,6 +52,7 @@ struct push {
 	struct revoked *revoked;
 	struct limiter *limiter;
 	struct subscribers *subscribers;
+	struct openings *openings; /* those who will be */
 	struct push_limits limits;
 };
 

@@ -500,6 +500,14 @@ static void check_revoked(struct subscriber *sub)
 		subscriber_bye(sub, "token_revoked");
 }
 
+static void subscriber_check_token(struct subscriber *sub)
+{
+	if (!sub->is_ended)
+		check_revoked(sub);
+	if (!sub->is_ended)
+		expiry_watch(sub->expiry, expiry_end_ms(sub->who.exp_ms, sub->out->is_stream));
+}
+
 /* ---- another token ---- */
 
 static enum message_viewer viewer_of(const struct identity *who)
@@ -530,17 +538,15 @@ static void renew_seats(struct subscriber *sub)
 	}
 }
 
-static void subscriber_renew(struct subscriber *sub, const struct jwt_claims *claims)
+/* Goes on as this identity, and takes it over. */
+static void subscriber_become(struct subscriber *sub, struct identity *fresh)
 {
 	const struct log_ctx ctx = {.request_id = str_of(sub->out->request_id),
-				    .user = claims->sub};
+				    .user = fresh->user_id};
 	struct identity old = sub->who;
 
-	if (authn_identity_of(claims, old.via, &sub->who) != 0) {
-		sub->who = old;
-		subscriber_fail(sub);
-		return;
-	}
+	sub->who = *fresh;
+	*fresh = (struct identity){0};
 	log_info(&ctx, "token renewed", LOG_STR("role", ids_role_text(sub->who.role)));
 	renew_seats(sub);
 	if (viewer_of(&old) != viewer_of(&sub->who)) {
@@ -549,10 +555,18 @@ static void subscriber_renew(struct subscriber *sub, const struct jwt_claims *cl
 			subscriber_fail(sub);
 	}
 	authn_identity_deinit(&old);
-	if (!sub->is_ended)
-		check_revoked(sub);
-	if (!sub->is_ended)
-		expiry_watch(sub->expiry, sub->who.exp_ms);
+	subscriber_check_token(sub);
+}
+
+static void subscriber_renew(struct subscriber *sub, const struct jwt_claims *claims)
+{
+	struct identity fresh;
+
+	if (authn_identity_of(claims, sub->who.via, &fresh) != 0) {
+		subscriber_fail(sub);
+		return;
+	}
+	subscriber_become(sub, &fresh);
 	if (!sub->is_ended)
 		subscriber_pump(sub);
 }
@@ -669,10 +683,11 @@ int subscriber_begin(struct push *push, const struct subscriber_opts *opts)
 	subscriber_sit(sub, opts);
 	subscriber_appear(sub);
 	subscriber_greet(sub, opts);
-	/* The list may have grown since it was looked at, while the stores were asked. */
-	check_revoked(sub);
-	if (!sub->is_ended)
-		expiry_watch(sub->expiry, sub->who.exp_ms);
+	/* While the stores were asked, its token may have been replaced, or revoked. */
+	if (opts->fresh->user_id.p != NULL && !sub->is_ended)
+		subscriber_become(sub, opts->fresh);
+	else
+		subscriber_check_token(sub);
 	subscriber_pump(sub);
 	if (TAILQ_EMPTY(&sub->seats))
 		tell_caught_up(sub);

@@ -51,6 +51,7 @@ struct subscriber_opts {
 	struct fcgi_conn *conn;
 	struct out *out;
 	struct identity *who;
+	struct identity *fresh; /* of the token that has replaced its own meanwhile; empty: none */
 	const struct out_hello *hello;
 	const struct seat_start *starts; /* in ascending order of cursor_key() of the tickets */
 	size_t n_starts;		 /* 0 only with has_inbox, at most CURSOR_PLACES_MAX */
@@ -62,7 +63,7 @@ struct subscriber_opts {
 };
 
 /*
- * Takes over the connection, the form and the identity (the caller's is empty afterwards), answers,
+ * Takes over the connection, the form and the identities (the caller's are empty afterwards), answers,
  * joins the hubs and begins to replay; it ends by itself. -1 when out of memory, with nothing taken
  * over and nothing sent.
  */

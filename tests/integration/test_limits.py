@@ -211,6 +211,14 @@ def test_polls_count_as_calls(limited, ticket):
     assert left_of(answers[0]) == ("calls", str(CALLS - 1))
 
 
+def test_polls_with_a_bad_query_count(limited, ticket):
+    api = limited.site.api("ann-" + ticket)
+    answers = [api.get("/v1/poll", tickets=ticket, wait="soon") for _ in range(CALLS + 1)]
+    assert [answer.status_code for answer in answers] == [400] * CALLS + [429]
+    check_problem(answers[0], 400, "invalid_field")
+    assert left_of(answers[0]) == ("calls", str(CALLS - 1))
+
+
 def test_polls_in_a_dry_run_and_without_a_limit(limited, ticket):
     configure(limited, **{**SLOW, "DRY_RUN": "yes"})
     api = limited.site.api("ann-" + ticket)

@@ -307,7 +307,7 @@ def begin_poll(api, ticket, cursor):
     return connection
 
 
-def test_a_poll_answers_with_what_it_has(site, ticket):
+def test_a_poll_that_has_nothing_is_refused_like_the_next(site, ticket):
     alice, rita = site.api("alice"), site.api("rita", "requester", tickets=[ticket])
     rita.sent(ticket, "help")
     cursor = rita.poll(ticket)["cursor"]
@@ -317,8 +317,8 @@ def test_a_poll_answers_with_what_it_has(site, ticket):
         remove(alice, ticket, "rita")
         stream.wait_named("revoked")
     answer = poll.getresponse()
-    assert answer.status == 200
-    assert json.loads(answer.read()) == {"events": [], "cursor": cursor, "has_more": False}
+    assert answer.status == 403
+    assert json.loads(answer.read())["code"] == "not_a_participant"
     poll.close()
     check_problem(rita.get(f"/v1/tickets/{ticket}/poll", cursor=cursor, wait=20), 403, "not_a_participant")
 

@@ -2,14 +2,18 @@
 """What becomes of open streams when their token is replaced: its end, its role and its tickets."""
 
 import json
+import threading
 import time
 import uuid
 
+import psycopg2
 import pytest
-from client import Api, until, wait_for
+from client import Api, check_problem, until, wait_for
 from test_session import Page
 
 CHANNEL = "bellhop:system"
+WAITING = """SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid)
+             WHERE NOT granted AND application_name = 'bellhop-push'"""
 
 
 @pytest.fixture
@@ -78,6 +82,57 @@ class TestEnd:
         assert stream.wait_named("bye").data["code"] == "token_expired"
         stream.ended.wait()
         assert time.time() >= end
+
+    def test_in_the_leeway_there_is_time_to_refresh(self, site, ticket, user):
+        """Not an end at once, from which a browser would come back for nothing until it is refused for good."""
+        page = logged_in(site, site.token(user, ttl=300))
+        page.cookie = page.cookie.partition("=")[0] + "=" + site.token(user, ttl=-5)
+        with page.stream(ticket) as stream:
+            stream.hello()
+            assert 15 <= stream.wait_named("auth").data["expires_in"] <= 25
+            assert page.refresh(site.token(user, ttl=600)).status_code == 200
+            site.api("anna").sent(ticket, "it goes on")
+            stream.wait_messages(1)
+            assert not stream.named("bye")
+
+    def test_the_leeway_ends_it(self, site, ticket, user):
+        end = int(time.time()) - 27
+        stream = site.api(user, exp=end).stream(ticket)
+        assert stream.wait_named("bye").data["code"] == "token_expired"
+        stream.ended.wait()
+        assert time.time() >= end + 30
+        assert site.api(user, exp=end).stream(ticket).status == 401
+
+    def test_a_poll_that_was_let_in_may_wait(self, site, ticket, user):
+        api = site.api(user, ttl=1)
+        cursor = api.poll(ticket)["cursor"]
+        began = time.monotonic()
+        assert api.poll(ticket, cursor=cursor, wait=4)["events"] == []
+        assert time.monotonic() >= began + 4
+
+    def test_a_poll_ends_with_the_leeway(self, site, ticket, user):
+        api = site.api(user, ttl=-27)
+        cursor = site.api("anna").poll(ticket)["cursor"]
+        answer = api.get(f"/v1/tickets/{ticket}/poll", cursor=cursor, wait=55)
+        check_problem(answer, 401, "token_expired")
+
+    def test_a_refresh_reaches_what_is_still_opening(self, stack, site, ticket, user):
+        page = logged_in(site, site.token(user, "requester", ttl=5, tickets=[ticket]))
+        site.api("anna").sent(ticket, "hello")
+        end = time.time() + 5
+        opened = []
+        with psycopg2.connect(stack.owner_url) as record:
+            record.cursor().execute("LOCK TABLE bellhop.ticket IN ACCESS EXCLUSIVE MODE")
+            thread = threading.Thread(target=lambda: opened.append(page.stream(ticket)))
+            thread.start()
+            wait_for(lambda: stack.sql(WAITING), "the stream to ask the record")
+            assert page.refresh(site.token(user, ttl=600)).status_code == 200
+        record.close()
+        thread.join(10)
+        pass_by(end + 1)
+        site.api("anna").sent(ticket, "after the end", kind="note")
+        opened[0].wait_messages(1)
+        opened[0].close()
 
     @pytest.mark.parametrize("jti", [True, False], ids=["with jti", "without jti"])
     def test_a_refresh_prolongs_it(self, site, ticket, user, jti):

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "cmocka_setup.h"
 #include "push/expiry.h"
+#include "web/jwt.h"
 
 enum { SHORT_MS = 30 };
 
@@ -149,6 +150,19 @@ static void nothing_is_told_once_it_was_stopped(void **state)
 	assert_int_equal(owner->over, 0);
 }
 
+static void the_leeway_is_the_end_of_what_began_in_it(void **state)
+{
+	const int64_t now_ms = clock_real_ms(), leeway_ms = JWT_LEEWAY_S * INT64_C(1000);
+
+	(void)state;
+	assert_int_equal(expiry_end_ms(0, true), 0);
+	assert_int_equal(expiry_end_ms(0, false), 0);
+	assert_int_equal(expiry_end_ms(now_ms + 60000, true), now_ms + 60000);
+	assert_int_equal(expiry_end_ms(now_ms - 5000, true), now_ms - 5000 + leeway_ms);
+	assert_int_equal(expiry_end_ms(now_ms + 60000, false), now_ms + 60000 + leeway_ms);
+	assert_int_equal(expiry_end_ms(now_ms - 5000, false), now_ms - 5000 + leeway_ms);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -160,6 +174,7 @@ int main(void)
 		TEST(another_one_takes_its_place),
 		TEST(a_clock_that_was_set_back_gives_more_time),
 		TEST(nothing_is_told_once_it_was_stopped),
+		TEST(the_leeway_is_the_end_of_what_began_in_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
