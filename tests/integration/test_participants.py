@@ -577,7 +577,7 @@ class Holding(Lossy):
         super().__init__(url)
 
     def carry(self, client):
-        server = socket.create_connection((self.url.hostname, self.url.port))
+        server = socket.create_connection((self.store.hostname, self.store.port))
         is_marked = False
         with client, server, contextlib.suppress(OSError):
             while True:
@@ -613,7 +613,7 @@ def test_a_removal_while_a_stream_opens(stack, site, ticket, tmp_path, after):
     alice, rita = site.api("alice"), site.api("rita-held", "requester", tickets=[ticket])
     rita.sent(ticket, "help")
     way, path = Holding(stack.env["DATABASE_URL"], b"rita-held"), str(tmp_path / "push.sock")
-    settings = {"DATABASE_URL": way.database, "BELLHOP_PG_TIMEOUT_MS": 15000, "BELLHOP_RING_EVENTS": 16}
+    settings = {"DATABASE_URL": way.url, "BELLHOP_PG_TIMEOUT_MS": 15000, "BELLHOP_RING_EVENTS": 16}
     with Daemon(stack, "push", path, **settings).ready(), open_stream(path, alice, ticket) as staff:
         read_until(staff, b"event: hello")
         with open_stream(path, rita, ticket) as stream:
