@@ -257,9 +257,15 @@ static char *opening_lookers(const struct opening *opening, const struct facts_t
 {
 	const struct push *push = opening->all->opts.push;
 	struct crowds *crowds = notices_crowds(push->notices);
+	enum mode mode = stores_mode(push->stores, hub_keep(hub)->partition);
+	bool has_redis = mode == MODE_FULL || mode == MODE_NO_POSTGRES;
 
-	/* A Redis that was only slow to answer is no reason not to tell. */
-	if (ticket->lookers == NULL && !(live_is_up(push->live) && muster_is_done(hub)))
+	/*
+	 * A Redis that was only slow to answer is no reason not to tell. One that has been given up is, even
+	 * while the connection that would tell of changes stays open.
+	 */
+	if (ticket->lookers == NULL &&
+	    !(has_redis && live_is_up(push->live) && muster_is_done(hub)))
 		return NULL;
 	for (size_t i = 0; !muster_is_done(hub) && i < ticket->n_lookers; i++)
 		crowds_learn_looker(crowds, hub, str_of(ticket->lookers[i]));

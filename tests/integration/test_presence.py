@@ -225,6 +225,22 @@ class TestRedisAway:
             breakable.start()
         until(lambda: status(me, ann), lambda found: found == "offline", "redis")
 
+    def test_hello_does_not_tell_who_looked_before_redis_froze(self, breakable, user, ticket):
+        """Connections to it stay open for a while; whoever has gone meanwhile would be told as looking."""
+        ann, me = user(), breakable.site.api("alice")
+        with breakable.site.api(ann).stream(ticket) as stream:
+            stream.hello()
+            until(lambda: roster(me, ticket), lambda found: ann in found, "the roster")
+            breakable.freeze("redis")
+            try:
+                stream.wait_named("mode")
+                with me.stream(ticket) as late:
+                    hello = late.hello()
+            finally:
+                breakable.thaw("redis")
+            assert hello["mode"] == "no-redis"
+            assert (hello["tickets"][ticket]["typing"], hello["tickets"][ticket]["present"]) == (None, None)
+
 
 GRACE, LEASE = 10, 30  # seconds: a page may take to load again; a process may be silent
 
