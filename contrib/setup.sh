@@ -27,7 +27,7 @@ setup_set() {
 			nginx=/usr/sbin/nginx openssl=openssl curl=curl ca-certificates
 		;;
 	lighttpd)
-		echo lighttpd lighttpd-mod-openssl
+		echo lighttpd lighttpd-mod-openssl lighttpd-modules-lua
 		;;
 	apache)
 		# The program alone; the package apache2 would add a site and a service.
@@ -39,7 +39,7 @@ setup_set() {
 		setup_set lighttpd
 		setup_set apache
 		echo clang clang-format libclang-rt-14-dev libcmocka-dev mandoc shellcheck xz-utils \
-			spawn-fcgi lighttpd-modules-lua php-cli php-fpm libcrypt-jwt-perl libio-socket-ssl-perl libnss-wrapper \
+			spawn-fcgi php-cli php-fpm libcrypt-jwt-perl libio-socket-ssl-perl libnss-wrapper \
 			python3 python3-pytest python3-pytest-timeout python3-pytest-xdist \
 			python3-requests python3-httpx python3-h2 python3-redis python3-psycopg2 \
 			python3-jwt python3-cryptography python3-hypothesis python3-jsonschema \

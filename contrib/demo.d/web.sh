@@ -190,7 +190,8 @@ nginx_start() {
 lighttpd_write_config() {
 	local listen6=''
 	mkdir -p "$DIR/web/tmp"
-	copy_config "$SOURCE_DIR/contrib/lighttpd/bellhop.conf" >"$DIR/web/bellhop.conf"
+	copy_config "$SOURCE_DIR/contrib/lighttpd/bellhop.conf" |
+		sed "s|/etc/lighttpd/|$SOURCE_DIR/contrib/lighttpd/|" >"$DIR/web/bellhop.conf"
 	has_ipv6 && listen6="\$SERVER[\"socket\"] == \"[::1]:$HTTPS_PORT\" { ssl.engine = \"enable\" }"
 	cat >"$DIR/web/lighttpd.conf" <<-END
 		# Written by contrib/demo; lighttpd includes the file that an operator includes.

@@ -247,9 +247,9 @@ def test_a_daemon_that_is_back_is_asked_again(web):
 # ---- what a web server says itself
 
 
-@pytest.fixture(scope="module", params=["nginx", "apache"])
+@pytest.fixture(scope="module", params=["nginx", "lighttpd", "apache"])
 def careful(request, tmp_path_factory):
-    """One that says in bellhop's form what it says itself; lighttpd cannot."""
+    """One that has lost its daemons; lighttpd takes a second to find them again."""
     with WebServer(request.param, tmp_path_factory.mktemp("careful")) as server:
         yield server
 
@@ -283,6 +283,12 @@ def test_a_stream_without_a_daemon_is_told_to_come_back(careful):
     careful.push().close()
     check_away(careful.call(path=STREAMS[0]))
     check_away(careful.call(path=STREAMS[1]))
+
+
+def test_lighttpd_refuses_a_body_far_over_our_limit(tmp_path):
+    with WebServer("lighttpd", tmp_path) as server, server.api():
+        response = server.call("POST", "/chat/v1/tickets/T-1/messages", content=b"x" * 1_100_000)
+        check_own_problem(response, 413, "too_large")
 
 
 def test_apache_keeps_threads_for_other_pages(apache):
