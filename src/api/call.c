@@ -4,6 +4,7 @@
 
 #include "api/call.h"
 
+#include "chat/access.h"
 #include "web/json_write.h"
 
 void call_refuse(struct call *call, enum problem problem, const char *detail)
@@ -88,7 +89,7 @@ struct str call_ticket(const struct call *call)
 
 enum message_viewer call_viewer(const struct call *call)
 {
-	return authn_identity_is_staff(&call->who) ? MESSAGE_FOR_STAFF : MESSAGE_FOR_PUBLIC;
+	return access_viewer(&call->who);
 }
 
 enum record_grant call_grant(const struct call *call)
@@ -118,20 +119,6 @@ int call_if_match(struct call *call, int64_t min, const char *detail, int64_t *n
 struct ticket_event call_open(struct call *call, const struct ticket_event *event)
 {
 	return seal_reader_event(&call->texts, event);
-}
-
-void call_log_unread(const struct call *call)
-{
-	const struct seal_reader *texts = &call->texts;
-	char key[SEAL_ID_TEXT_SIZE];
-
-	if (texts->unread == 0)
-		return;
-	seal_id_text(texts->key_id, key);
-	log_error(&call->log, "could not open a sealed text",
-		  LOG_S("ticket", str_of(texts->ticket)), LOG_INT("seq", texts->seq),
-		  LOG_STR("reason", seal_outcome_text(texts->why)), LOG_STR("key", key),
-		  LOG_INT("texts", texts->unread));
 }
 
 void call_answer_message(struct call *call, int status, const struct ticket_event *event)

@@ -82,9 +82,6 @@ int call_if_match(struct call *call, int64_t min, const char *detail, int64_t *n
  */
 struct ticket_event call_open(struct call *call, const struct ticket_event *event);
 
-/* Logs what could not be opened, in one line. */
-void call_log_unread(const struct call *call);
-
 /* The answer is the message that the event speaks of. */
 void call_answer_message(struct call *call, int status, const struct ticket_event *event);
 

@@ -10,6 +10,19 @@
 
 enum { SECRET_MIN = 32 };
 
+static int load_digest_key(struct gate *gate, struct buf *error)
+{
+	unsigned char key[MESSAGE_KEY_SIZE];
+	int status;
+
+	message_digest_key((struct str){(const char *)gate->secret.data, gate->secret.len}, key);
+	status = secret_copy(key, sizeof(key), &gate->digest_key);
+	sodium_memzero(key, sizeof(key));
+	if (status != 0)
+		buf_puts(error, "out of lockable memory\n");
+	return status;
+}
+
 int gate_load(const struct conf *conf, struct gate *gate_r, struct buf *error)
 {
 	const struct keyring_source source = {
@@ -27,7 +40,7 @@ int gate_load(const struct conf *conf, struct gate *gate_r, struct buf *error)
 	if (secret_load(secret_file, SECRET_MIN, &gate_r->secret, error) != 0)
 		return -1;
 	gate_r->ring = keyring_load(&source, error);
-	if (gate_r->ring == NULL ||
+	if (gate_r->ring == NULL || load_digest_key(gate_r, error) != 0 ||
 	    seal_load(conf_str(conf, CONF_SEAL_KEYS_FILE), &gate_r->seal, error) != 0) {
 		gate_deinit(gate_r);
 		return -1;
@@ -44,7 +57,6 @@ int gate_load(const struct conf *conf, struct gate *gate_r, struct buf *error)
 	limits_load(conf, &gate_r->limits);
 	gate_r->cors = (struct cors){.origins = str_of(conf_str(conf, CONF_CORS_ORIGINS)),
 				     .cookie_origins = gate_r->authn.origins};
-	message_digest_key(gate_r->authn.secret, gate_r->digest_key);
 	return 0;
 }
 
@@ -53,6 +65,6 @@ void gate_deinit(struct gate *gate)
 	keyring_free(gate->ring);
 	seal_free(gate->seal);
 	secret_wipe(&gate->secret);
-	sodium_memzero(gate->digest_key, sizeof(gate->digest_key));
+	secret_wipe(&gate->digest_key);
 	*gate = (struct gate){0};
 }

@@ -20,8 +20,8 @@ struct gate {
 	struct authn authn;
 	struct cors cors;
 	struct limits limits;
-	struct seal *seal; /* of texts; NULL: they are stored as they are */
-	unsigned char digest_key[MESSAGE_KEY_SIZE];
+	struct seal *seal;	  /* of texts; NULL: they are stored as they are */
+	struct secret digest_key; /* MESSAGE_KEY_SIZE */
 };
 
 /*

@@ -156,7 +156,7 @@ static int read_draft(struct call *call, struct draft *draft, bool is_system)
 		call_refuse(call, PROBLEM_FORBIDDEN, "notes are written by staff");
 		return -1;
 	}
-	message_digest(call->gate->digest_key, draft->send.kind, draft->send.content,
+	message_digest(call->gate->digest_key.data, draft->send.kind, draft->send.content,
 		       draft->digest);
 	draft->send.digest = (struct str){(const char *)draft->digest, sizeof(draft->digest)};
 	return 0;

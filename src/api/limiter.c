@@ -111,13 +111,12 @@ void limiter_count(struct limiter *limiter, const struct limits *limits, enum li
 		   const struct log_ctx *log, struct limits_verdict *verdict_r)
 {
 	const struct count count = {limits_name(policy), log->user, limits->rules[policy]};
-	int64_t answer, unsaid;
+	int64_t answer;
 
 	if (policy == LIMITS_SENDS)
 		answer = count_send(limiter, &count);
 	else if (ask_redis(limiter, &count, &answer) != 0)
 		answer = rate_table_take(limiter->table, count.policy, count.user, &count.rule);
 	limits_judge(limits, policy, answer, verdict_r);
-	if (verdict_r->would_be_refused && limits_may_log(&limiter->log, clock_mono_ms(), &unsaid))
-		limits_log_dry_run(log, policy, unsaid);
+	limits_log_verdict(&limiter->log, verdict_r, policy, log, clock_mono_ms());
 }

@@ -149,7 +149,7 @@ static void answer(struct worker *w, struct guest *guest)
 			call_refuse(&call, PROBLEM_INTERNAL, NULL);
 		write_answer(w, &call);
 		log_request(&call, began_us);
-		call_log_unread(&call);
+		seal_reader_log(&call.texts, &call.log);
 		lobby_answer(w->lobby, guest, buf_str(&w->cgi));
 	}
 	stores_redis_settle(w->stores);

@@ -48,3 +48,8 @@ enum access_verdict access_decide(const struct identity *who, struct str ticket,
 	}
 	return ACCESS_ASK;
 }
+
+enum message_viewer access_viewer(const struct identity *who)
+{
+	return authn_identity_is_staff(who) ? MESSAGE_FOR_STAFF : MESSAGE_FOR_PUBLIC;
+}

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 
 #include "base/str.h"
+#include "chat/message.h"
 #include "store/record.h"
 
 struct identity;
@@ -45,5 +46,8 @@ enum access_membership access_from_window(struct str value, bool is_trusted);
 
 /* What the record says. */
 enum access_membership access_from_record(enum record_membership membership);
+
+/* As whom somebody sees a ticket that he may see: his token's role decides. */
+enum message_viewer access_viewer(const struct identity *who);
 
 #endif

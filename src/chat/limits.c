@@ -62,19 +62,16 @@ void limits_judge(const struct limits *limits, enum limits_policy policy, int64_
 		 "more than %" PRId64 " %s in %" PRId64 " s", rule->quota, name, window_s);
 }
 
-bool limits_may_log(struct limits_log *log, int64_t now_ms, int64_t *unsaid_r)
+void limits_log_verdict(struct limits_log *log, const struct limits_verdict *verdict,
+			enum limits_policy policy, const struct log_ctx *ctx, int64_t now_ms)
 {
+	if (!verdict->would_be_refused)
+		return;
 	if (now_ms < log->next_ms) {
 		log->unsaid++;
-		return false;
+		return;
 	}
-	*unsaid_r = log->unsaid;
-	*log = (struct limits_log){.next_ms = now_ms + LOG_EVERY_MS};
-	return true;
-}
-
-void limits_log_dry_run(const struct log_ctx *ctx, enum limits_policy policy, int64_t unsaid)
-{
 	log_warn(ctx, "a limit would have refused this call", LOG_S("policy", limits_name(policy)),
-		 LOG_INT("unsaid", unsaid));
+		 LOG_INT("unsaid", log->unsaid));
+	*log = (struct limits_log){.next_ms = now_ms + LOG_EVERY_MS};
 }

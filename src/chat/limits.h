@@ -52,18 +52,17 @@ struct limits_verdict {
 void limits_judge(const struct limits *limits, enum limits_policy policy, int64_t answer,
 		  struct limits_verdict *verdict_r);
 
-/*
- * Keeps the log of a dry run short: a line a second. {0} to begin with.
- */
+/* Of the lines of a dry run; {0} to begin with. */
 struct limits_log {
 	int64_t next_ms;
 	int64_t unsaid;
 };
 
-/* Is it time for a line, which then says how many were left out since the last? At clock_mono_ms(). */
-bool limits_may_log(struct limits_log *log, int64_t now_ms, int64_t *unsaid_r);
-
-/* That line; ctx names the user. */
-void limits_log_dry_run(const struct log_ctx *ctx, enum limits_policy policy, int64_t unsaid);
+/*
+ * Logs what a dry run has not refused: at most a line a second, which says how many were left out since the
+ * last. ctx names the user; now_ms is of clock_mono_ms().
+ */
+void limits_log_verdict(struct limits_log *log, const struct limits_verdict *verdict,
+			enum limits_policy policy, const struct log_ctx *ctx, int64_t now_ms);
 
 #endif

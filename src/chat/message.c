@@ -83,7 +83,7 @@ static void write_message_members(struct json_write *j, const struct ticket_even
 	json_write_member_str(j, "sender_name", event->sender_name);
 	/* Whoever tells it has to open it first (seal_reader_event). */
 	if (seal_is_sealed(event->content))
-		j->failed = true;
+		json_write_fail(j);
 	json_write_member_str(j, "content", event->content);
 	json_write_member_str(j, "client_msg_id", event->uid);
 	write_time(j, "sent_at", event->sent_at_ms);

@@ -373,6 +373,18 @@ void seal_reader_reset(struct seal_reader *reader)
 	reader->out_of_memory = false;
 }
 
+void seal_reader_log(const struct seal_reader *reader, const struct log_ctx *ctx)
+{
+	char key[SEAL_ID_TEXT_SIZE];
+
+	if (reader->unread == 0)
+		return;
+	seal_id_text(reader->key_id, key);
+	log_error(ctx, "could not open a sealed text", LOG_S("ticket", str_of(reader->ticket)),
+		  LOG_INT("seq", reader->seq), LOG_STR("reason", seal_outcome_text(reader->why)),
+		  LOG_STR("key", key), LOG_INT("texts", reader->unread));
+}
+
 struct str seal_reader_open(struct seal_reader *reader, const struct seal_place *place, int64_t seq,
 			    struct str stored)
 {

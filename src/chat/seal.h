@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "store/event.h"
 #include "web/ids.h"
@@ -124,6 +125,9 @@ struct seal_reader {
 };
 
 void seal_reader_deinit(struct seal_reader *reader);
+
+/* The line of the log, where there was something that could not be opened. */
+void seal_reader_log(const struct seal_reader *reader, const struct log_ctx *ctx);
 
 /* Forgets what could not be opened. */
 void seal_reader_reset(struct seal_reader *reader);

@@ -49,12 +49,9 @@ static const struct gcra_rule *rule_of(const struct limiter_ask *ask)
 
 static void judge(struct limiter_ask *ask, int64_t answer)
 {
-	int64_t unsaid;
-
 	limits_judge(&ask->limits, LIMITS_CALLS, answer, &ask->verdict);
-	if (ask->verdict.would_be_refused &&
-	    limits_may_log(&ask->limiter->log, clock_mono_ms(), &unsaid))
-		limits_log_dry_run(&ask->log, LIMITS_CALLS, unsaid);
+	limits_log_verdict(&ask->limiter->log, &ask->verdict, LIMITS_CALLS, &ask->log,
+			   clock_mono_ms());
 }
 
 static void count_here(struct limiter_ask *ask)

@@ -594,8 +594,7 @@ static int opening_read(struct opening *opening, const struct request *q,
 		};
 		return -1;
 	}
-	opening->viewer = authn_identity_is_staff(&opening->who) ? MESSAGE_FOR_STAFF
-								 : MESSAGE_FOR_PUBLIC;
+	opening->viewer = access_viewer(&opening->who);
 	opening->flaw = wish_parse(&opening->wish, q, opening_max_tickets(opening));
 	return 0;
 }

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "chat/access.h"
 #include "push/chase.h"
 #include "push/frame.h"
 #include "push/hubs.h"
@@ -220,11 +221,6 @@ void seat_free(struct seat *seat)
 	free(seat);
 }
 
-static enum message_viewer viewer_of(const struct identity *who)
-{
-	return authn_identity_is_staff(who) ? MESSAGE_FOR_STAFF : MESSAGE_FOR_PUBLIC;
-}
-
 /* By what the link's user may listen. */
 static void seat_bind(struct seat *seat, struct str ticket, const struct identity *who)
 {
@@ -241,7 +237,7 @@ void seat_sit(struct seat *seat, const struct seat_start *start, const struct id
 	seat->due = start->due;
 	seat->link.ops = &link_ops;
 	seat->link.owner = seat;
-	seat->link.viewer = viewer_of(who);
+	seat->link.viewer = access_viewer(who);
 	seat->link.let_in_at = start->let_in_at;
 	seat_bind(seat, hub_ticket(start->hub), who);
 	seat->link.pos = start->pos;
@@ -261,10 +257,10 @@ bool seat_renew(struct seat *seat, const struct identity *who)
 	bool was_proven = link->user.p != NULL && !link->is_unproven;
 
 	seat_bind(seat, hub_ticket(link->hub), who);
-	if (link->viewer != viewer_of(who)) {
+	if (link->viewer != access_viewer(who)) {
 		/* What is under way was asked for the other viewer's place. */
 		replay_reset(seat->replay);
-		hub_turn(link, viewer_of(who));
+		hub_turn(link, access_viewer(who));
 		seat->due = 0;
 	}
 	link->is_unproven = link->user.p != NULL && !(link->is_granted && was_proven);

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "chat/access.h"
 #include "chat/renewal.h"
 #include "push/chase.h"
 #include "push/expiry.h"
@@ -510,16 +511,11 @@ static void subscriber_check_token(struct subscriber *sub)
 
 /* ---- another token ---- */
 
-static enum message_viewer viewer_of(const struct identity *who)
-{
-	return authn_identity_is_staff(who) ? MESSAGE_FOR_STAFF : MESSAGE_FOR_PUBLIC;
-}
-
 static int subscriber_enter_inbox(struct subscriber *sub, const struct identity *who)
 {
-	return sub->member.has_inbox
-		       ? inbox_enter(sub->push->inbox, who->user_id, viewer_of(who), &sub->inbox)
-		       : 0;
+	return sub->member.has_inbox ? inbox_enter(sub->push->inbox, who->user_id,
+						   access_viewer(who), &sub->inbox)
+				     : 0;
 }
 
 /* Who may not be asked about is not known to be let in. */
@@ -549,7 +545,7 @@ static void subscriber_become(struct subscriber *sub, struct identity *fresh)
 	*fresh = (struct identity){0};
 	log_info(&ctx, "token renewed", LOG_STR("role", ids_role_text(sub->who.role)));
 	renew_seats(sub);
-	if (viewer_of(&old) != viewer_of(&sub->who)) {
+	if (access_viewer(&old) != access_viewer(&sub->who)) {
 		inbox_leave(sub->push->inbox, &sub->inbox);
 		if (!sub->is_ended && subscriber_enter_inbox(sub, &sub->who) != 0)
 			subscriber_fail(sub);

@@ -218,6 +218,11 @@ void json_write_null(struct json_write *w)
 	json_write_raw(w, STR("null"));
 }
 
+void json_write_fail(struct json_write *w)
+{
+	w->failed = true;
+}
+
 void json_write_member_str(struct json_write *w, const char *key, struct str s)
 {
 	json_write_key(w, key);

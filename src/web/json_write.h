@@ -68,6 +68,9 @@ void json_write_null(struct json_write *w);
 /* A value that is already JSON, made by another writer; taken as it is, must not be empty. */
 void json_write_raw(struct json_write *w, struct str json);
 
+/* What is to be written must not be: json_write_finish() will say so. */
+void json_write_fail(struct json_write *w);
+
 /* Members shorter: key and value in one. */
 void json_write_member_str(struct json_write *w, const char *key, struct str s);
 void json_write_member_cstr(struct json_write *w, const char *key, const char *s);

@@ -95,7 +95,7 @@ static void text_that_is_not_utf8_is_refused(void **state)
 	}
 }
 
-/* One letter a call: { [ close k(ey) i(nt) r(aw) e(mpty raw). */
+/* One letter a call: { [ close k(ey) i(nt) s(tring) r(aw) e(mpty raw) f(ail). */
 static void play(struct json_write *w, const char *calls)
 {
 	for (; *calls != '\0'; calls++) {
@@ -117,6 +117,9 @@ static void play(struct json_write *w, const char *calls)
 			break;
 		case 's':
 			json_write_cstr(w, "s");
+			break;
+		case 'f':
+			json_write_fail(w);
 			break;
 		default:
 			json_write_raw(w, *calls == 'r' ? STR("{}") : STR(""));
@@ -161,6 +164,7 @@ static void misuse_is_sticky(void **state)
 		{"{kii)", -1},
 		{"{s)", -1},
 		{"{{))", -1},
+		{"{kif)", -1},
 		{"[[[[[[[[[[[[[[[[))))))))))))))))", 0},
 		{"[[[[[[[[[[[[[[[[[)))))))))))))))))", -1},
 	};

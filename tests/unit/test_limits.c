@@ -2,7 +2,10 @@
 /* Which limit a call falls under, and what answers say of it. */
 #include "config.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "chat/limits.h"
 #include "cmocka_setup.h"
@@ -121,20 +124,47 @@ static void a_dry_run_refuses_nothing(void **state)
 	assert_true(!verdict.is_refused && !verdict.would_be_refused);
 }
 
+/* What was logged since the last call; "" if nothing. */
+static const char *logged(int fd)
+{
+	static char text[1024];
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+
+	text[n > 0 ? n : 0] = '\0';
+	return text;
+}
+
 static void the_log_is_kept_short(void **state)
 {
+	const struct log_ctx ctx = {.user = STR("ann")};
+	const struct limits_verdict good = {0}, bad = {.would_be_refused = true};
 	struct limits_log log = {0};
-	int64_t unsaid = -1;
+	const char *line;
+	int ends[2];
 
 	(void)state;
-	assert_true(limits_may_log(&log, 5000, &unsaid));
-	assert_int_equal(unsaid, 0);
+	assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+	log_redirect(ends[1]);
+	limits_log_verdict(&log, &good, LIMITS_CALLS, &ctx, 4000);
+	assert_string_equal(logged(ends[0]), "");
+	limits_log_verdict(&log, &bad, LIMITS_CALLS, &ctx, 5000);
+	line = logged(ends[0]);
+	assert_non_null(strstr(line, "a limit would have refused this call"));
+	assert_non_null(strstr(line, "policy=calls"));
+	assert_non_null(strstr(line, "unsaid=0"));
+	assert_non_null(strstr(line, "user=ann"));
 	for (int64_t ms = 5000; ms < 6000; ms += 100)
-		assert_false(limits_may_log(&log, ms, &unsaid));
-	assert_true(limits_may_log(&log, 6000, &unsaid));
-	assert_int_equal(unsaid, 10);
-	assert_true(limits_may_log(&log, 9000, &unsaid));
-	assert_int_equal(unsaid, 0);
+		limits_log_verdict(&log, &bad, LIMITS_SENDS, &ctx, ms);
+	assert_string_equal(logged(ends[0]), "");
+	limits_log_verdict(&log, &bad, LIMITS_SENDS, &ctx, 6000);
+	line = logged(ends[0]);
+	assert_non_null(strstr(line, "policy=sends"));
+	assert_non_null(strstr(line, "unsaid=10"));
+	limits_log_verdict(&log, &bad, LIMITS_SENDS, &ctx, 9000);
+	assert_non_null(strstr(logged(ends[0]), "unsaid=0"));
+	log_redirect(STDERR_FILENO);
+	close(ends[0]);
+	close(ends[1]);
 }
 
 int main(void)
