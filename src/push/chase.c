@@ -41,9 +41,11 @@ static bool hub_is_behind_epoch(const struct chase *chase, const struct hub *hub
 static void chase_feed(const struct chase *chase, struct hub *hub,
 		       const struct ticket_event *stored)
 {
-	const struct ticket_event event = texts_open(stores_texts(chase->opts.stores), stored);
-	enum hub_fed fed = hub_feed(hub, &event);
+	struct ticket_event event;
+	enum hub_fed fed = HUB_FULL;
 
+	if (texts_open(stores_texts(chase->opts.stores), stored, &event) == 0)
+		fed = hub_feed(hub, &event);
 	if (fed == HUB_HOLE) {
 		log_error(NULL, "the record has a hole", LOG_S("ticket", event.ticket),
 			  LOG_INT("after", hub_last(hub)), LOG_INT("next", event.seq));

@@ -212,11 +212,10 @@ void inbox_leave(struct inbox *inbox, struct inbox_member *member)
 static struct frame *frame_of(struct texts *texts, const struct record_inbox_news *row)
 {
 	const struct seal_place place = {row->ticket, row->uid, row->sender_id};
-	const struct inbox_news news = {
+	struct inbox_news news = {
 		.ticket = row->ticket,
 		.newest_seq = row->newest_seq,
 		.unread = row->unread,
-		.content = texts_open_text(texts, &place, row->message_seq, row->content),
 		.sender_id = row->sender_id,
 		.active_at_ms = row->active_at_ms,
 	};
@@ -224,6 +223,8 @@ static struct frame *frame_of(struct texts *texts, const struct record_inbox_new
 	struct frame *frame = NULL;
 	struct json_write j;
 
+	if (texts_open_text(texts, &place, row->message_seq, row->content, &news.content) != 0)
+		return NULL;
 	json_write_init(&j, &data);
 	inbox_news_json(&j, &news);
 	if (json_write_finish(&j) == 0)

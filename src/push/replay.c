@@ -105,8 +105,9 @@ static int take_page(struct replay *replay, enum page_source source,
 			link->ops->revoked(link);
 		if (step != LINK_NEXT)
 			continue;
-		opened = texts_open(texts, event);
-		frame = frame_of_event(&opened, link->viewer);
+		frame = texts_open(texts, event, &opened) == 0
+				? frame_of_event(&opened, link->viewer)
+				: NULL;
 		give(replay, frame);
 		frame_unref(frame);
 	}

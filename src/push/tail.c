@@ -78,10 +78,11 @@ static void reader_feed(struct reader *reader, struct hub *hub, const redisReply
 	}
 	hub_keep(hub)->is_absence_known = false;
 	for (int i = 0; i < n; i++) {
-		const struct ticket_event event =
-			texts_open(stores_texts(reader->tail->stores), &events[i]);
-		enum hub_fed fed = hub_feed(hub, &event);
+		struct ticket_event event;
+		enum hub_fed fed = HUB_FULL;
 
+		if (texts_open(stores_texts(reader->tail->stores), &events[i], &event) == 0)
+			fed = hub_feed(hub, &event);
 		if (fed == HUB_FED || fed == HUB_OLD)
 			continue;
 		chase_hole(reader->tail->chase, hub);

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/log.h"
-#include "chat/message.h"
 
 struct texts {
 	struct seal *seal;
@@ -38,37 +36,31 @@ void texts_set_keys(struct texts *texts, struct seal *seal)
 	texts->reader.seal = seal;
 }
 
-static void report(struct texts *texts)
+/* What is to be said of the text opened last. 0, or -1 when out of memory. */
+static int settle(struct texts *texts)
 {
-	const struct seal_reader *reader = &texts->reader;
-	char key[SEAL_ID_TEXT_SIZE];
+	const int status = texts->reader.out_of_memory ? -1 : 0;
 
-	if (texts->has_logged && clock_mono_ms() - texts->logged_at_ms < TEXTS_LOG_MS)
-		return;
-	seal_id_text(reader->key_id, key);
-	log_error(NULL, "could not open a sealed text", LOG_S("ticket", str_of(reader->ticket)),
-		  LOG_INT("seq", reader->seq), LOG_STR("reason", seal_outcome_text(reader->why)),
-		  LOG_STR("key", key), LOG_INT("texts", reader->unread));
-	texts->has_logged = true;
-	texts->logged_at_ms = clock_mono_ms();
-	seal_reader_reset(&texts->reader);
+	if (texts->reader.unread > 0 &&
+	    (!texts->has_logged || clock_mono_ms() - texts->logged_at_ms >= TEXTS_LOG_MS)) {
+		seal_reader_log(&texts->reader, NULL);
+		seal_reader_reset(&texts->reader);
+		texts->has_logged = true;
+		texts->logged_at_ms = clock_mono_ms();
+	}
+	texts->reader.out_of_memory = false;
+	return status;
 }
 
-struct str texts_open_text(struct texts *texts, const struct seal_place *place, int64_t seq,
-			   struct str stored)
+int texts_open_text(struct texts *texts, const struct seal_place *place, int64_t seq,
+		    struct str stored, struct str *text_r)
 {
-	struct str text = seal_reader_open(&texts->reader, place, seq, stored);
-
-	if (texts->reader.unread > 0)
-		report(texts);
-	return text;
+	*text_r = seal_reader_open(&texts->reader, place, seq, stored);
+	return settle(texts);
 }
 
-struct ticket_event texts_open(struct texts *texts, const struct ticket_event *event)
+int texts_open(struct texts *texts, const struct ticket_event *event, struct ticket_event *opened_r)
 {
-	const struct seal_place place = seal_place_of(event);
-	struct ticket_event opened = *event;
-
-	opened.content = texts_open_text(texts, &place, message_seq(event), event->content);
-	return opened;
+	*opened_r = seal_reader_event(&texts->reader, event);
+	return settle(texts);
 }

@@ -20,11 +20,15 @@ void texts_free(struct texts *texts);
 /* From now on these keys open; taken over, NULL is none. What is in memory already stays open. */
 void texts_set_keys(struct texts *texts, struct seal *seal);
 
-/* The event with its text opened; it borrows that until the next call here. */
-struct ticket_event texts_open(struct texts *texts, const struct ticket_event *event);
+/*
+ * The event with its text opened, which is borrowed until the next call here. 0, or -1 when out of memory:
+ * then it must not be told, since nothing is wrong with it.
+ */
+int texts_open(struct texts *texts, const struct ticket_event *event,
+	       struct ticket_event *opened_r);
 
 /* The same of a text alone; seq is its message's. */
-struct str texts_open_text(struct texts *texts, const struct seal_place *place, int64_t seq,
-			   struct str stored);
+int texts_open_text(struct texts *texts, const struct seal_place *place, int64_t seq,
+		    struct str stored, struct str *text_r);
 
 #endif
