@@ -527,7 +527,9 @@ class TestCopies:
         alice.sent(ticket, "one")
         alice.sent(ticket, "two")
         sealed.sql(
-            "UPDATE bellhop.event SET content = set_byte(content, 40, 0) WHERE ticket_id = %s AND seq = 1", ticket
+            "UPDATE bellhop.event SET content = set_byte(content, 40, get_byte(content, 40) # 1)"
+            " WHERE ticket_id = %s AND seq = 1",
+            ticket,
         )
         done = sealed.bellhop("export", "--open", ticket)
         assert done.returncode == 1 and "1 texts could not be opened" in done.stderr
