@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <uthash.h>
-
+#include "base/hash.h"
 #include "web/authn.h"
 
 struct entry {
@@ -67,6 +66,10 @@ static int table_add(struct entry **table, struct str id, int64_t at_us)
 		*entry = (struct entry){.at_us = at_us, .n = id.n};
 		memcpy(entry->id, id.p, id.n);
 		HASH_ADD_KEYPTR(hh, *table, entry->id, entry->n, entry);
+		if (!hash_has_added(entry)) {
+			free(entry);
+			return -1;
+		}
 	}
 	if (at_us > entry->at_us)
 		entry->at_us = at_us;

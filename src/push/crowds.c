@@ -6,10 +6,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "chat/participant.h"
 #include "push/frame.h"
 #include "web/json_write.h"
@@ -78,6 +78,10 @@ static struct person *open_person(struct crowds *crowds, struct str user)
 	person->id_len = user.n;
 	memcpy(person->id, user.p, user.n);
 	HASH_ADD_KEYPTR(hh, crowds->people, person->id, person->id_len, person);
+	if (!hash_has_added(person)) {
+		free(person);
+		return NULL;
+	}
 	return person;
 }
 

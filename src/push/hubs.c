@@ -6,7 +6,8 @@
 
 #include <event2/event.h>
 #include <stdlib.h>
-#include <uthash.h>
+
+#include "base/hash.h"
 
 struct entry {
 	UT_hash_handle hh;
@@ -120,6 +121,11 @@ struct hub *hubs_open(struct hubs *hubs, struct str ticket)
 	hub_keep(entry->hub)->entry = entry;
 	key = hub_ticket(entry->hub);
 	HASH_ADD_KEYPTR(hh, hubs->entries, key.p, key.n, entry);
+	if (!hash_has_added(entry)) {
+		hubs->ops.gone(hubs->ops.arg, entry->hub);
+		entry_discard(entry);
+		return NULL;
+	}
 	return entry->hub;
 }
 

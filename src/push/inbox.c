@@ -10,9 +10,9 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "chat/inbox.h"
 #include "push/frame.h"
@@ -117,6 +117,10 @@ static void topic_new(struct inbox_box *box, struct str ticket)
 	topic->ticket_len = ticket.n;
 	memcpy(topic->ticket, ticket.p, ticket.n);
 	HASH_ADD_KEYPTR(hh, box->topics, topic->ticket, topic->ticket_len, topic);
+	if (!hash_has_added(topic)) {
+		free(topic);
+		return;
+	}
 	box->inbox->count++;
 	topic_put(topic, TOPIC_DUE);
 }
@@ -165,6 +169,11 @@ static struct inbox_box *box_new(struct inbox *inbox, enum message_viewer viewer
 	TAILQ_INIT(&box->members);
 	box->key_len = make_key(box->key, viewer, user);
 	HASH_ADD_KEYPTR(hh, inbox->boxes, box->key, box->key_len, box);
+	if (!hash_has_added(box)) {
+		inbox->ops.unfollow(inbox->ops.arg, user);
+		free(box);
+		return NULL;
+	}
 	return box;
 }
 

@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <uthash.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "push/stores.h"
 #include "push/turn.h"
@@ -122,6 +122,10 @@ static struct lease *lease_new(struct leases *leases, struct str ticket, struct 
 	lease->ticket_len = ticket.n;
 	lease->key_len = n;
 	HASH_ADD_KEYPTR(hh, leases->all, lease->key, lease->key_len, lease);
+	if (!hash_has_added(lease)) {
+		free(lease);
+		return NULL;
+	}
 	return lease;
 }
 

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "store/hot.h"
 #include "store/redis_async.h"
@@ -194,6 +194,10 @@ static int live_follow(struct live *live, enum redis_channel_kind kind, struct s
 	channel->kind = kind;
 	channel->id_len = id.n;
 	HASH_ADD_KEYPTR(hh, live->channels, channel->name, key.name.n, channel);
+	if (!hash_has_added(channel)) {
+		free(channel);
+		return -1;
+	}
 	channel_say(live, "SUBSCRIBE", channel);
 	return 0;
 }

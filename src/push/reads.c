@@ -7,10 +7,10 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "push/frame.h"
 #include "web/json_write.h"
 
@@ -156,14 +156,14 @@ static int hold(struct reads_list *list, struct str user)
 	held->user_len = user.n;
 	memcpy(held->user, user.p, user.n);
 	held->timer = evtimer_new(list->reads->base, on_timer, held);
-	if (held->timer == NULL || event_add(held->timer, list->reads->every) != 0) {
-		if (held->timer != NULL)
-			event_free(held->timer);
-		free(held);
-		return -1;
-	}
-	HASH_ADD_KEYPTR(hh, list->marks, held->user, held->user_len, held);
-	return 0;
+	if (held->timer != NULL && event_add(held->timer, list->reads->every) == 0)
+		HASH_ADD_KEYPTR(hh, list->marks, held->user, held->user_len, held);
+	if (hash_has_added(held))
+		return 0;
+	if (held->timer != NULL)
+		event_free(held->timer);
+	free(held);
+	return -1;
 }
 
 void reads_take(struct reads *reads, struct hub *hub, const struct reads_mark *mark)

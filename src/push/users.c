@@ -5,7 +5,8 @@
 #include "push/users.h"
 
 #include <stdlib.h>
-#include <uthash.h>
+
+#include "base/hash.h"
 
 TAILQ_HEAD(member_list, user_member);
 
@@ -56,6 +57,11 @@ static struct user *user_new(struct users *users, struct str id)
 	}
 	TAILQ_INIT(&user->members);
 	HASH_ADD_KEYPTR(hh, users->by_id, user->id, id.n, user);
+	if (!hash_has_added(user)) {
+		free(user->id);
+		free(user);
+		return NULL;
+	}
 	return user;
 }
 

@@ -8,18 +8,8 @@
 #include <unistd.h>
 
 #include "cmocka_setup.h"
+#include "exhausted.h"
 #include "push/texts.h"
-
-/* Memory that runs out (the linker wraps it). */
-static bool is_exhausted;
-
-void *__real_realloc(void *memory, size_t n);
-void *__wrap_realloc(void *memory, size_t n);
-
-void *__wrap_realloc(void *memory, size_t n)
-{
-	return is_exhausted ? NULL : __real_realloc(memory, n);
-}
 
 static struct ticket_event event = {
 	.ticket = STR("T-1"),
@@ -51,7 +41,6 @@ static int setup(void **state)
 	int ends[2];
 
 	(void)state;
-	is_exhausted = false;
 	buf_reset(&sealed);
 	assert_int_equal(seal_put(seal, &place, STR("hello"), &sealed), 0);
 	event.content = buf_str(&sealed);
@@ -118,11 +107,11 @@ static void without_memory_it_is_not_told(void **state)
 	struct str text;
 
 	(void)state;
-	is_exhausted = true;
+	exhausted_after = 0;
 	assert_int_equal(texts_open(texts, &event, &opened), -1);
 	assert_int_equal(texts_open_text(texts, &(struct seal_place){0}, 1, event.content, &text),
 			 -1);
-	is_exhausted = false;
+	exhausted_after = -1;
 	assert_int_equal(texts_open(texts, &event, &opened), 0);
 	assert_true(str_eq_c(opened.content, "hello"));
 }

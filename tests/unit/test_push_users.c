@@ -2,7 +2,10 @@
 /* A user is there as long as one of its subscribers is. */
 #include "config.h"
 
+#include <stdio.h>
+
 #include "cmocka_setup.h"
+#include "exhausted.h"
 #include "push/users.h"
 
 static void users_count_what_they_have(void **state)
@@ -36,10 +39,38 @@ static void users_count_what_they_have(void **state)
 	users_free(users);
 }
 
+/* Whatever does not fit is not there, and all that is there stays. */
+static void without_memory_nobody_enters(void **state)
+{
+	enum { USERS = 1000 };
+	static struct user_member members[USERS];
+	struct users *users = users_new();
+	char name[16];
+
+	(void)state;
+	assert_non_null(users);
+	for (int i = 0; i < USERS; i++) {
+		const struct str id = {name, (size_t)snprintf(name, sizeof(name), "user-%d", i)};
+		int status = -1;
+
+		for (long n = 0; status != 0; n++) {
+			assert_null(users_find(users, id));
+			exhausted_after = n;
+			status = users_enter(users, id, &members[i]);
+			exhausted_after = -1;
+		}
+		assert_ptr_equal(user_next(users_find(users, id), NULL), &members[i]);
+	}
+	for (int i = 0; i < USERS; i++)
+		users_leave(users, &members[i]);
+	users_free(users);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(users_count_what_they_have),
+		cmocka_unit_test(without_memory_nobody_enters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cmocka_setup.h"
+#include "exhausted.h"
 
 #include "chat/revocations.h"
 #include "web/authn.h"
@@ -133,6 +134,25 @@ static void test_the_copy_has_what_was_put_into_it(void **state)
 	revocations_free(all);
 }
 
+/* What does not fit is said to be missing, and does not end the process. */
+static void test_out_of_memory(void **state)
+{
+	struct revocations *all = revocations_new();
+	const struct identity revoked = token_of("bob", "token-1", 5000);
+	int status = -1;
+
+	(void)state;
+	assert_non_null(all);
+	for (long n = 0; status != 0; n++) {
+		assert_false(revocations_cover(all, &revoked, 0));
+		exhausted_after = n;
+		status = revocations_add_token(all, STR("token-1"));
+		exhausted_after = -1;
+	}
+	assert_true(revocations_cover(all, &revoked, 0));
+	revocations_free(all);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -141,6 +161,7 @@ int main(void)
 		cmocka_unit_test(test_the_later_of_two_counts),
 		cmocka_unit_test(test_who_has_no_token_ends_only_what_was_begun_before),
 		cmocka_unit_test(test_the_copy_has_what_was_put_into_it),
+		cmocka_unit_test(test_out_of_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
