@@ -16,6 +16,7 @@ struct revoked {
 	int64_t asked_ms; /* when it was last complete; clock_mono_ms */
 	int64_t tried_ms; /* when the record was last asked for it */
 	bool is_known;
+	bool is_behind; /* the record has more than was read; then it is not known */
 };
 
 struct revoked *revoked_new(struct stores *stores)
@@ -41,29 +42,39 @@ void revoked_free(struct revoked *list)
 	free(list);
 }
 
-static void read_record(struct revoked *list)
+static enum revocations_taken read_page(struct revoked *list)
 {
-	int64_t now_ms = clock_mono_ms();
-	enum revocations_taken taken;
+	enum revocations_taken taken = REVOCATIONS_BAD;
+	PGresult *result = NULL;
+	struct pg_stmt stmt;
 	bool has_grown;
 
-	list->tried_ms = now_ms;
-	do {
-		PGresult *result = NULL;
-		struct pg_stmt stmt;
-
-		revocations_put_ask(list->all, &stmt);
-		taken = REVOCATIONS_BAD;
-		if (stores_pg(list->stores, &stmt, stores_pg_deadline(list->stores), &result) ==
-		    ERR_NONE)
-			taken = revocations_take(list->all, result, &has_grown);
-		PQclear(result);
-		pg_stmt_deinit(&stmt);
-	} while (taken == REVOCATIONS_MORE);
+	list->tried_ms = clock_mono_ms();
+	revocations_put_ask(list->all, &stmt);
+	if (stores_pg(list->stores, &stmt, stores_pg_deadline(list->stores), &result) == ERR_NONE)
+		taken = revocations_take(list->all, result, &has_grown);
+	PQclear(result);
+	pg_stmt_deinit(&stmt);
+	list->is_behind = taken == REVOCATIONS_MORE;
 	if (taken == REVOCATIONS_ALL) {
 		list->is_known = true;
-		list->asked_ms = now_ms;
+		list->asked_ms = list->tried_ms;
+	} else if (taken == REVOCATIONS_MORE) {
+		list->is_known = false;
 	}
+	return taken;
+}
+
+/* Somebody waits: for no longer than PostgreSQL may take for an answer, and one page. */
+static enum revocations_taken read_record(struct revoked *list)
+{
+	const int64_t until_ms = stores_pg_deadline(list->stores);
+	enum revocations_taken taken;
+
+	do {
+		taken = read_page(list);
+	} while (taken == REVOCATIONS_MORE && clock_mono_ms() < until_ms);
+	return taken;
 }
 
 static void read_copy(struct revoked *list)
@@ -86,18 +97,22 @@ static bool is_old(const struct revoked *list)
 
 int64_t revoked_tick(struct revoked *list)
 {
-	if (is_old(list) && clock_mono_ms() - list->tried_ms >= REVOKED_MAX_AGE_MS)
-		read_record(list);
-	return list->tried_ms + REVOKED_MAX_AGE_MS;
+	if (list->is_behind ||
+	    (is_old(list) && clock_mono_ms() - list->tried_ms >= REVOKED_MAX_AGE_MS))
+		read_page(list);
+	return list->is_behind ? clock_mono_ms() : list->tried_ms + REVOKED_MAX_AGE_MS;
+}
+
+bool revoked_is_behind(const struct revoked *list)
+{
+	return list->is_behind;
 }
 
 enum revoked_verdict revoked_look(struct revoked *list, const struct identity *who)
 {
-	if (is_old(list))
-		read_record(list);
-	if (!list->is_known)
+	if (is_old(list) && read_record(list) == REVOCATIONS_BAD && !list->is_known)
 		read_copy(list);
-	if (!list->is_known)
-		return REVOKED_UNKNOWN;
-	return revocations_cover(list->all, who, clock_real_us()) ? REVOKED_YES : REVOKED_NO;
+	if (revocations_cover(list->all, who, clock_real_us()))
+		return REVOKED_YES;
+	return list->is_known ? REVOKED_NO : REVOKED_UNKNOWN;
 }

@@ -6,6 +6,7 @@
 #ifndef BELLHOP_API_REVOKED_H
 #define BELLHOP_API_REVOKED_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "api/stores.h"
@@ -18,7 +19,7 @@ enum { REVOKED_MAX_AGE_MS = 500 };
 enum revoked_verdict {
 	REVOKED_NO,
 	REVOKED_YES,
-	REVOKED_UNKNOWN /* no list could be had yet: nobody can be let in */
+	REVOKED_UNKNOWN /* not all of the list could be had yet: nobody can be let in */
 };
 
 /* NULL when out of memory. The stores are borrowed. */
@@ -26,12 +27,19 @@ struct revoked *revoked_new(struct stores *stores);
 void revoked_free(struct revoked *list);
 
 /*
- * For a worker with nothing else to do: reads the record if the list is too old, so that it has what there
- * was when PostgreSQL goes away. The next time that there may be something to do, of clock_mono_ms().
+ * For a worker with nothing else to do: reads a page of the record if the list is too old, so that it has
+ * what there was when PostgreSQL goes away. The next time that there may be something to do, of
+ * clock_mono_ms(): at once, while there are more pages.
  */
 int64_t revoked_tick(struct revoked *list);
 
-/* Was the identity's token revoked? May ask a store. */
+/* Has the record more of them than were read? */
+bool revoked_is_behind(const struct revoked *list);
+
+/*
+ * Was the identity's token revoked? May ask a store; where there are very many, for no longer than about
+ * twice the time that PostgreSQL has for an answer.
+ */
 enum revoked_verdict revoked_look(struct revoked *list, const struct identity *who);
 
 #endif

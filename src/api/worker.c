@@ -294,6 +294,16 @@ static int64_t wake_by(const struct worker *w, int64_t tick_ms)
 	return w->is_stopping ? earlier(due_ms, clock_mono_ms() + LOBBY_GRACE_MS) : due_ms;
 }
 
+/* Who came before the list is read would only be told to come again. */
+static void read_revoked(struct worker *w)
+{
+	do {
+		prefork_alive(w->child);
+		revoked_tick(w->revoked);
+		take_signals(w);
+	} while (!w->is_stopping && revoked_is_behind(w->revoked));
+}
+
 int worker_run(struct prefork_child *child, void *arg)
 {
 	struct worker w = {.opts = arg, .child = child, .epoll_fd = -1};
@@ -304,6 +314,7 @@ int worker_run(struct prefork_child *child, void *arg)
 		return 1;
 	}
 	stores_warm(w.stores);
+	read_revoked(&w);
 	prefork_ready(child);
 	while (!w.is_stopping || lobby_close_idle(w.lobby)) {
 		prefork_alive(child);

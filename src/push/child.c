@@ -371,7 +371,8 @@ static void on_revoked(void *arg)
 
 	if (child->listen == NULL)
 		return;
-	if (stores_has_redis(child->push.stores) && stores_has_record(child->push.stores))
+	if (revoked_is_known(child->push.revoked) && stores_has_redis(child->push.stores) &&
+	    stores_has_record(child->push.stores))
 		child_serve(child);
 	subscribers_revoked(child->push.subscribers);
 }

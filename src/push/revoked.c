@@ -7,8 +7,11 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "chat/revocations.h"
 #include "push/stores.h"
+
+enum { BEHIND_MAX_MS = 2 * REVOKED_EVERY_MS - 100 }; /* in force within a second */
 
 struct revoked {
 	struct stores *stores;
@@ -18,6 +21,7 @@ struct revoked {
 	struct revocations *all;
 	struct pg_call *record_call;
 	struct redis_async_call *redis_call;
+	int64_t asked_ms; /* when it was last complete; clock_mono_ms */
 	bool is_known;
 };
 
@@ -37,8 +41,12 @@ static void on_record(void *arg, enum err err, const PGresult *result)
 	switch (revocations_take(list->all, result, &has_grown)) {
 	case REVOCATIONS_ALL:
 		list->is_known = true;
+		list->asked_ms = clock_mono_ms();
 		break;
 	case REVOCATIONS_MORE:
+		/* So many that what was there a second ago may not have been read yet. */
+		if (clock_mono_ms() - list->asked_ms > BEHIND_MAX_MS)
+			list->is_known = false;
 		ask_record(list);
 		break;
 	case REVOCATIONS_BAD:

@@ -16,7 +16,7 @@ struct stores;
 
 enum { REVOKED_EVERY_MS = 500 };
 
-/* Told when the list is known, and when it has grown: who is covered now has to go. */
+/* Told when it becomes known or unknown, and when it has grown: who is covered now has to go. */
 typedef void revoked_changed_cb(void *arg);
 
 /* NULL when out of memory. */
@@ -27,7 +27,7 @@ void revoked_free(struct revoked *list);
 /* Asks at once. */
 void revoked_look(struct revoked *list);
 
-/* Has any list been read? As long as not, nobody can be let in. */
+/* Has the list been read, up to lately? As long as not, nobody can be let in. */
 bool revoked_is_known(const struct revoked *list);
 
 /* Was the token of somebody who came at began_us (wall clock) revoked? */

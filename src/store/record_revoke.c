@@ -24,12 +24,16 @@ void record_revoke_put(struct pg_stmt *stmt, const struct record_revocation *rev
 	pg_stmt_int(stmt, days);
 }
 
-/* One row at least, for the epoch. */
+/*
+ * One row at least, for the epoch. LIMIT 1 says what the planner does not know of a table that was never
+ * analyzed: it would expect so many rows that it compiled the plan of each page, for a quarter of a second.
+ */
 static const struct pg_query query_list = {
 	.name = "revocations",
-	.sql = "SELECT d.epoch, r.id, r.jti, r.user_id, r.revoked_at FROM bellhop.deployment d"
+	.sql = "SELECT d.epoch, r.id, r.jti, r.user_id, r.revoked_at"
+	       " FROM (SELECT epoch FROM bellhop.deployment WHERE is_only LIMIT 1) d"
 	       " LEFT JOIN LATERAL (SELECT * FROM bellhop.revocation x WHERE x.id > $1"
-	       "  ORDER BY x.id LIMIT $2) r ON true WHERE d.is_only ORDER BY r.id",
+	       "  ORDER BY x.id LIMIT $2) r ON true ORDER BY r.id",
 };
 
 void record_revoke_put_list(struct pg_stmt *stmt, int64_t after_id)

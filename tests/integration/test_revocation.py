@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 
+import psycopg2
 import pytest
 from client import check_problem, until, wait_for
 
@@ -287,3 +288,58 @@ def test_every_push_process_ends_its_streams(two_pushes, ticket, user):
     # With so many tickets neither is left out.
     for push in ("push", "push2"):
         wait_for(lambda push=push: "token_revoked" in two_pushes.log(push), f"a stream of {push}")
+
+
+def revoke_many(stack, count):
+    """As many others as a site may have in a year, for daemons to read."""
+    stack.sql(
+        "INSERT INTO bellhop.revocation (jti, revoked_at, expires_at)"
+        " SELECT 'other-' || n, now(), now() + interval '366 days' FROM generate_series(1, %s) n",
+        count,
+    )
+
+
+def test_of_very_many_the_last_is_known_before_anybody_is_let_in(breakable, ticket, user):
+    site = breakable.site
+    site.api("anna").sent(ticket, "there")
+    api = site.api(user, jti=user)
+    revoke_many(breakable, 20000)
+    assert revoke(admin(site), jti=user).status_code == 204
+    for name in ("api", "push"):
+        begin_anew(breakable, name)
+    # A list of which more is to come lets nobody in.
+    for call in (lambda: api.get(f"/v1/tickets/{ticket}/messages"), lambda: api.get(f"/v1/tickets/{ticket}/poll")):
+        answer = until(call, lambda answer: answer.status_code not in (502, 503), "an answer")
+        check_problem(answer, *REFUSED)
+    until(
+        lambda: site.api("anna").get(f"/v1/tickets/{ticket}/messages"),
+        lambda answer: answer.status_code == 200,
+        "somebody else's",
+    )
+    assert "no sign of life" not in breakable.log("api")
+
+
+def test_a_page_of_the_list_is_planned_for_what_it_is(breakable):
+    """Where the planner expects very much of it, each page is compiled first, which takes a quarter of a second."""
+    revoke_many(breakable, 20000)
+    at = breakable.owner_url.partition("@")[2]
+    connection = psycopg2.connect(f"postgresql://admin:{breakable.admin_password}@{at}")
+    try:
+        with connection.cursor() as cursor:
+
+            def seen():
+                cursor.execute(
+                    "SELECT query FROM pg_stat_activity"
+                    " WHERE query LIKE '%bellhop.revocation %' AND pid <> pg_backend_pid()"
+                )
+                rows = cursor.fetchall()
+                connection.rollback()
+                return rows
+
+            query = wait_for(seen, "somebody who reads it")[0][0]
+            cursor.execute(f"PREPARE page (bigint, bigint) AS {query}")
+            cursor.execute("EXPLAIN (FORMAT JSON) EXECUTE page (5000, 1000)")
+            (plan,) = cursor.fetchone()[0]
+    finally:
+        connection.close()
+    assert plan["Plan"]["Total Cost"] < 10000, plan
