@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +75,20 @@ static int write_file(const char *path, const char *old_path, struct str text)
 	return -1;
 }
 
+/* A key that a power cut takes back would be missed by all that was sealed with it meanwhile. */
+static void keep_directory(const char *path)
+{
+	char *copy = str_dup(str_of(path));
+	int fd = copy != NULL ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	if (fd >= 0) {
+		/* Not every file system can; what could be done was done. */
+		(void)!fsync(fd);
+		close(fd);
+	}
+	free(copy);
+}
+
 static int replace(const struct invocation *in, const char *path, struct str text)
 {
 	struct buf new_path = BUF_INIT;
@@ -87,6 +102,8 @@ static int replace(const struct invocation *in, const char *path, struct str tex
 				      strerror(errno));
 	else if (rename(buf_cstr(&new_path), path) != 0)
 		status = command_fail(in, "could not replace %s: %s", path, strerror(errno));
+	else
+		keep_directory(path);
 	buf_deinit(&new_path);
 	return status;
 }
@@ -108,7 +125,10 @@ int seal_keys_add(const struct invocation *in, const char *path)
 {
 	struct buf lines = BUF_INIT, error = BUF_INIT;
 	struct seal *seal = NULL;
-	int status = read_keys(in, path, &lines);
+	/* What a link leads to is replaced, and not the link: others may go by its own name. */
+	char *linked = realpath(path, NULL);
+	const char *file = linked != NULL ? linked : path;
+	int status = read_keys(in, file, &lines);
 
 	if (status != COMMAND_OK)
 		goto out;
@@ -118,17 +138,18 @@ int seal_keys_add(const struct invocation *in, const char *path)
 	}
 	buf_putc(&lines, '\n');
 	/* What is written has to be read again by everybody: not one key too many, for one. */
-	if (seal_parse(buf_str(&lines), path, &seal, &error) != 0)
+	if (seal_parse(buf_str(&lines), file, &seal, &error) != 0)
 		status = fail_with(in, &error);
 	else
-		status = replace(in, path, buf_str(&lines));
+		status = replace(in, file, buf_str(&lines));
 	if (status == COMMAND_OK)
-		print_setting(path, seal_count(seal));
+		print_setting(file, seal_count(seal));
 out:
 	if (lines.data != NULL)
 		sodium_memzero(lines.data, lines.cap);
 	seal_free(seal);
 	buf_deinit(&lines);
 	buf_deinit(&error);
+	free(linked);
 	return status;
 }

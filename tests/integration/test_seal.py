@@ -416,6 +416,14 @@ class TestKeys:
         assert sealed.bellhop("keygen", "--seal", "--ed25519", str(keys)).returncode == 2
         assert sorted(path.name for path in tmp_path.iterdir()) == ["keys"]
 
+    def test_keygen_goes_where_a_link_leads(self, sealed, tmp_path):
+        keys, link = tmp_path / "keys", tmp_path / "link"
+        assert sealed.bellhop("keygen", "--seal", str(keys)).returncode == 0
+        link.symlink_to("keys")
+        done = sealed.bellhop("keygen", "--seal", str(link))
+        assert done.returncode == 0 and f"BELLHOP_SEAL_KEYS_FILE={keys}\n" in done.stdout, done
+        assert link.is_symlink() and len(keys.read_text().splitlines()) == 3
+
 
 class TestCopies:
     """export and import between records, with and without keys."""
