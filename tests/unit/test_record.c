@@ -8,6 +8,7 @@
 
 #include "cmocka_setup.h"
 #include "store/record_read.h"
+#include "store/record_seal.h"
 
 enum { COLUMNS_MAX = 40, ROUNDS = 20000 };
 
@@ -49,6 +50,7 @@ static void parse_all(const PGresult *result)
 	struct record_watched watched;
 	struct record_sweep sweep;
 	struct record_swept swept;
+	struct record_seal_row row;
 	struct str ticket;
 	int64_t last_seq;
 
@@ -70,6 +72,10 @@ static void parse_all(const PGresult *result)
 	record_parse_sweep(result, &sweep);
 	record_parse_swept(result, 0, &swept);
 	record_parse_tail(result, 0, &ticket, &last_seq);
+	if (record_seal_parse(result, 0, &row) == 0)
+		assert_true(row.ticket.p != NULL && row.seq > 0);
+	record_seal_parse_changed(result, &last_seq);
+	record_seal_parse_sample(result, 0, &ticket, &last_seq);
 }
 
 static void noise(void **state)
@@ -95,6 +101,7 @@ static void no_row(void **state)
 	struct record_read_done done;
 	struct record_read_list list;
 	struct record_unread unread;
+	int64_t changed;
 
 	(void)state;
 	assert_int_equal(record_parse_send(result, STR("T-1"), &sent), -1);
@@ -107,6 +114,8 @@ static void no_row(void **state)
 	assert_int_equal(record_read_parse_unread(result, &unread), -1);
 	assert_int_equal(record_count_participants(result), 0);
 	assert_int_equal(record_count_tails(result), 0);
+	assert_int_equal(record_seal_count(result), 0);
+	assert_int_equal(record_seal_parse_changed(result, &changed), -1);
 	PQclear(result);
 }
 
