@@ -90,7 +90,7 @@ class Stack:
 
     def bellhop(self, *arguments, env=None, **options):
         """Runs the operator's command as somebody who has read DIR/env; the caller checks the status."""
-        options.setdefault("timeout", DEADLINE)
+        options.setdefault("timeout", 3 * DEADLINE)  # which stops what hangs, and not what is slow
         return subprocess.run(
             [self.program("bellhop"), "-c", self.config, *arguments],
             env={**os.environ, **self.env, **(env or {})},
