@@ -73,14 +73,21 @@ static bool hit(unsigned kind, const char *name)
 	       (n == shared->fail_at || (shared->goes_on && n > shared->fail_at));
 }
 
+/* The same, with the reason. */
+static bool fails(unsigned kind, const char *name, int error)
+{
+	if (!hit(kind, name))
+		return false;
+	errno = error;
+	return true;
+}
+
 #define WRAP(kind, type, name, params, args, failure, error) \
 	type torture_##name params;                          \
 	type torture_##name params                           \
 	{                                                    \
-		if (hit(kind, #name)) {                      \
-			errno = error;                       \
+		if (fails(kind, #name, error))               \
 			return failure;                      \
-		}                                            \
 		return name args;                            \
 	}
 
@@ -100,10 +107,8 @@ int torture_asprintf(char **text_r, const char *format, ...)
 	va_list args;
 	int n;
 
-	if (hit(ALLOC, "asprintf")) {
-		errno = ENOMEM;
+	if (fails(ALLOC, "asprintf", ENOMEM))
 		return -1;
-	}
 	va_start(args, format);
 	n = vasprintf(text_r, format, args);
 	va_end(args);
@@ -113,37 +118,25 @@ int torture_asprintf(char **text_r, const char *format, ...)
 /* ---- the system, failing for good */
 
 /* Of calls that can also be interrupted, or have nothing to do for now. */
-#define WRAP_SOFT(type, name, params, args, error, soft_error) \
-	type torture_##name params;                            \
-	type torture_##name params                             \
-	{                                                      \
-		if (hit(SYSTEM, #name)) {                      \
-			errno = error;                         \
-			return -1;                             \
-		}                                              \
-		if (hit(SOFT, #name)) {                        \
-			errno = soft_error;                    \
-			return -1;                             \
-		}                                              \
-		return name args;                              \
+#define WRAP_SOFT(type, name, params, args, error, soft_error)                     \
+	type torture_##name params;                                                \
+	type torture_##name params                                                 \
+	{                                                                          \
+		if (fails(SYSTEM, #name, error) || fails(SOFT, #name, soft_error)) \
+			return -1;                                                 \
+		return name args;                                                  \
 	}
 
 /* And of those that move bytes, perhaps fewer than they could. */
-#define WRAP_SHORT(type, name, params, args, n, error) \
-	type torture_##name params;                    \
-	type torture_##name params                     \
-	{                                              \
-		if (hit(SYSTEM, #name)) {              \
-			errno = error;                 \
-			return -1;                     \
-		}                                      \
-		if (hit(SOFT, #name)) {                \
-			errno = EINTR;                 \
-			return -1;                     \
-		}                                      \
-		if (n > 1 && hit(SHORT, #name))        \
-			n = 1;                         \
-		return name args;                      \
+#define WRAP_SHORT(type, name, params, args, n, error)                        \
+	type torture_##name params;                                           \
+	type torture_##name params                                            \
+	{                                                                     \
+		if (fails(SYSTEM, #name, error) || fails(SOFT, #name, EINTR)) \
+			return -1;                                            \
+		if (n > 1 && hit(SHORT, #name))                               \
+			n = 1;                                                \
+		return name args;                                             \
 	}
 
 WRAP_SHORT(ssize_t, read, (int fd, void *p, size_t n), (fd, p, n), n, EIO)
@@ -203,10 +196,8 @@ int torture_open(const char *path, int flags, ...)
 	va_list args;
 	mode_t mode;
 
-	if (hit(SYSTEM, "open")) {
-		errno = EMFILE;
+	if (fails(SYSTEM, "open", EMFILE))
 		return -1;
-	}
 	va_start(args, flags);
 	mode = (flags & (O_CREAT | __O_TMPFILE)) != 0 ? va_arg(args, mode_t) : 0;
 	va_end(args);
@@ -219,10 +210,8 @@ int torture_fcntl(int fd, int command, ...)
 	va_list args;
 	void *argument;
 
-	if (hit(SYSTEM, "fcntl")) {
-		errno = EINVAL;
+	if (fails(SYSTEM, "fcntl", EINVAL))
 		return -1;
-	}
 	va_start(args, command);
 	argument = va_arg(args, void *);
 	va_end(args);
