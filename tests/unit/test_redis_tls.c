@@ -21,11 +21,12 @@
 #include "store/redis_async.h"
 #include "store/redis_conn.h"
 #include "tempdir.h"
+#include "wait_for.h"
 
 #define HELLO "+OK\r\n"
 #define HOST  "redis.test"
 
-enum { TIMEOUT_MS = 10000 };
+enum { TIMEOUT_MS = WAIT_FOR_MS / 2 };
 
 static struct tempdir dir;
 static SSL_CTX *server_ctx;
