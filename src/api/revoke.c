@@ -12,8 +12,8 @@ enum {
 };
 
 /*
- * A revocation is kept as long as a token may be valid; where that is without bound, for ever. One whose end
- * is known is kept a day or two beyond it: the clocks and the leeway do not matter then.
+ * A revocation is kept as long as a token may be valid, and a day or two longer: the clocks and the leeway do
+ * not matter then. Where that is without bound it is kept for ever.
  */
 static int64_t keep_days(const struct conf *conf, int64_t end_ms)
 {
@@ -22,7 +22,9 @@ static int64_t keep_days(const struct conf *conf, int64_t end_ms)
 
 	if (end_ms != 0)
 		return (left_ms > 0 ? left_ms / DAY_MS : 0) + 2;
-	return days > 0 && days < KEEP_DAYS_MIN ? KEEP_DAYS_MIN : days;
+	if (days == 0)
+		return 0;
+	return days < KEEP_DAYS_MIN ? KEEP_DAYS_MIN : days + 1;
 }
 
 int revoke_say(struct call *call, const struct record_revocation *revocation, int64_t end_ms)

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What was revoked, in the memory of one process: single tokens by their jti, and users, of whom every
- * token is refused that was issued before. It only grows. It says what to ask of the record, and takes the
- * answers; asking is its owner's. No I/O.
+ * token is refused that was issued before. It says what to ask of the record, and takes the answers; asking
+ * is its owner's. No I/O.
+ *
+ * What the record drops, since no such token can be valid any more, is forgotten here as well, by the
+ * record's clock and some time later. What only the copy in Redis told stays.
  */
 #ifndef BELLHOP_CHAT_REVOCATIONS_H
 #define BELLHOP_CHAT_REVOCATIONS_H
@@ -34,7 +37,7 @@ enum revocations_taken {
 /* The question for what the record has beyond what is known here. */
 void revocations_put_ask(const struct revocations *all, struct pg_stmt *stmt);
 
-/* Takes the answer. *grown_r: something was added. */
+/* Takes the answer, and forgets some of what is over by then. *grown_r: something was added. */
 enum revocations_taken revocations_take(struct revocations *all, const PGresult *result,
 					bool *grown_r);
 

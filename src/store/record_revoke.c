@@ -30,7 +30,8 @@ void record_revoke_put(struct pg_stmt *stmt, const struct record_revocation *rev
  */
 static const struct pg_query query_list = {
 	.name = "revocations",
-	.sql = "SELECT d.epoch, r.id, r.jti, r.user_id, r.revoked_at"
+	.sql = "SELECT d.epoch, now(), r.id, r.jti, r.user_id, r.revoked_at,"
+	       "  NULLIF(r.expires_at, 'infinity')"
 	       " FROM (SELECT epoch FROM bellhop.deployment WHERE is_only LIMIT 1) d"
 	       " LEFT JOIN LATERAL (SELECT * FROM bellhop.revocation x WHERE x.id > $1"
 	       "  ORDER BY x.id LIMIT $2) r ON true ORDER BY r.id",
@@ -48,6 +49,7 @@ int record_revoke_parse_list(const PGresult *result, struct record_revocations *
 	struct pg_row r = pg_row_of(result, 0);
 
 	*list_r = (struct record_revocations){.epoch = pg_row_int(&r)};
+	list_r->now_us = pg_row_time_us(&r);
 	if (!pg_row_is_null(&r))
 		list_r->count = (size_t)PQntuples(result);
 	return r.failed ? -1 : 0;
@@ -57,11 +59,12 @@ int record_revoke_parse(const PGresult *result, size_t i, struct record_revocati
 {
 	struct pg_row r = pg_row_of(result, (int)i);
 
-	pg_row_skip(&r, 1);
+	pg_row_skip(&r, 2);
 	*revocation_r = (struct record_revocation){.id = pg_row_int(&r)};
 	revocation_r->jti = pg_row_str(&r);
 	revocation_r->user = pg_row_str(&r);
 	revocation_r->at_us = pg_row_time_us(&r);
+	revocation_r->end_us = pg_row_is_null(&r) ? INT64_MAX : pg_row_time_us(&r);
 	return r.failed || (revocation_r->jti.p == NULL) == (revocation_r->user.p == NULL) ? -1 : 0;
 }
 

@@ -18,6 +18,7 @@ struct record_revocation {
 	struct str jti;	 /* p NULL: it is about a user */
 	struct str user; /* p NULL: it is about one token */
 	int64_t at_us;
+	int64_t end_us; /* no such token can be valid after it; INT64_MAX: never; 0 in the copy, which has none */
 };
 
 /* Revokes: `revocation` has a jti or a user. days: how long it is kept, 0 for ever. The answer says nothing. */
@@ -29,6 +30,7 @@ void record_revoke_put_list(struct pg_stmt *stmt, int64_t after_id);
 
 struct record_revocations {
 	int64_t epoch;
+	int64_t now_us; /* the record's clock */
 	size_t count;
 };
 

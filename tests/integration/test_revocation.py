@@ -219,6 +219,30 @@ def test_what_is_dropped_is_in_the_copy_no_longer(breakable, user):
     assert not breakable.redis().hexists("bellhop:revoked", f"j{old}")
 
 
+def test_processes_forget_what_no_token_can_need(breakable, ticket, user):
+    site = breakable.site
+    site.api("anna").sent(ticket, "there")
+    old, kept = (site.api(user, jti=f"{name}-{user}") for name in ("old", "kept"))
+    for name in ("old", "kept"):
+        revoke(admin(site), jti=f"{name}-{user}")
+    # The archiver, which might drop it from the record, is not what this is about.
+    breakable.stop("archive")
+    breakable.sql(
+        "UPDATE bellhop.revocation SET expires_at = clock_timestamp() + interval '5 s' WHERE jti = %s", f"old-{user}"
+    )
+    for name in ("api", "push"):
+        begin_anew(breakable, name)
+    for path in ("messages", "poll"):
+
+        def look(api, path=path):
+            return api.get(f"/v1/tickets/{ticket}/{path}")
+
+        until(lambda: look(old), lambda answer: answer.status_code == 200, "the end of the revocation")  # noqa: B023
+        over = "SELECT expires_at < clock_timestamp() FROM bellhop.revocation WHERE jti = %s"
+        assert breakable.sql(over, f"old-{user}") == [(True,)]
+        check_problem(look(kept), *REFUSED)
+
+
 def test_the_longest_jti_counts_for_daemons_that_start_without_postgres(breakable, ticket, user):
     site = breakable.site
     jti = f"{user:x<128}"

@@ -2,6 +2,8 @@
 /* Which tokens a list of revocations covers. */
 #include "config.h"
 
+#include <endian.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cmocka_setup.h"
@@ -153,6 +155,116 @@ static void test_out_of_memory(void **state)
 	revocations_free(all);
 }
 
+/* ---- the record's answers ---- */
+
+/* A list of so many tokens, "<name>0" and so on, that end then; PostgreSQL's own time of now. */
+static PGresult *answer_of(const char *name, int count, int64_t end_us, int64_t now_us)
+{
+	PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
+	PGresAttDesc attributes[7] = {0};
+	char column[] = "c";
+
+	assert_non_null(result);
+	for (size_t i = 0; i < LENGTH(attributes); i++)
+		attributes[i] = (PGresAttDesc){.name = column, .format = 1};
+	assert_int_equal(PQsetResultAttrs(result, LENGTH(attributes), attributes), 1);
+	for (int row = 0; row < count || row == 0; row++) {
+		const uint64_t numbers[] = {htobe64(1), htobe64((uint64_t)now_us),
+					    htobe64((uint64_t)row + 1), htobe64((uint64_t)end_us)};
+		char jti[32];
+		const struct {
+			const void *bytes;
+			int length;
+		} values[] = {
+			{&numbers[0], 8},
+			{&numbers[1], 8},
+			{&numbers[2], count > 0 ? 8 : -1},
+			{jti, count > 0 ? snprintf(jti, sizeof(jti), "%s%d", name, row) : -1},
+			{NULL, -1},
+			{&numbers[1], count > 0 ? 8 : -1},
+			{&numbers[3], count > 0 && end_us != INT64_MAX ? 8 : -1},
+		};
+
+		for (int i = 0; i < (int)LENGTH(values); i++)
+			assert_int_equal(PQsetvalue(result, row, i,
+						    (char *)(uintptr_t)values[i].bytes,
+						    values[i].length),
+					 1);
+	}
+	return result;
+}
+
+static enum revocations_taken take(struct revocations *all, PGresult *answer)
+{
+	bool has_grown;
+	enum revocations_taken taken = revocations_take(all, answer, &has_grown);
+
+	PQclear(answer);
+	return taken;
+}
+
+static bool covers(const struct revocations *all, const char *jti)
+{
+	const struct identity who = token_of("bob", jti, 5000);
+
+	return revocations_cover(all, &who, 0);
+}
+
+static void test_what_is_over_is_forgotten(void **state)
+{
+	enum { END = 1000000 };
+	struct revocations *all = made();
+
+	(void)state;
+	assert_int_equal(take(all, answer_of("a", 5, END, 1)), REVOCATIONS_ALL);
+	assert_int_equal(take(all, answer_of("b", 5, INT64_MAX, 1)), REVOCATIONS_ALL);
+	assert_int_equal(take(all, answer_of("c", 5, 2 * END, 1)), REVOCATIONS_ALL);
+	/* Once more, until later. */
+	assert_int_equal(take(all, answer_of("a", 1, 2 * END, 1)), REVOCATIONS_ALL);
+	assert_int_equal(take(all, answer_of("", 0, 0, END)), REVOCATIONS_ALL);
+	assert_true(covers(all, "a1"));
+	assert_int_equal(take(all, answer_of("", 0, 0, END + 1)), REVOCATIONS_ALL);
+	assert_true(covers(all, "a0"));
+	assert_false(covers(all, "a1"));
+	assert_false(covers(all, "a4"));
+	assert_true(covers(all, "b4"));
+	assert_true(covers(all, "c4"));
+	assert_int_equal(take(all, answer_of("", 0, 0, INT64_MAX / 4)), REVOCATIONS_ALL);
+	assert_false(covers(all, "a0"));
+	assert_false(covers(all, "c4"));
+	/* Those without an end, and those of which none was told. */
+	assert_true(covers(all, "b0"));
+	assert_true(covers(all, "token-1"));
+	revocations_free(all);
+}
+
+static void test_it_is_forgotten_bit_by_bit_and_not_before_all_is_there(void **state)
+{
+	struct revocations *all = revocations_new();
+	int left = RECORD_REVOKE_LIMIT + 500, turns = 0;
+
+	(void)state;
+	assert_non_null(all);
+	assert_int_equal(take(all, answer_of("a", RECORD_REVOKE_LIMIT, 10, 20)), REVOCATIONS_MORE);
+	assert_true(covers(all, "a0"));
+	assert_int_equal(take(all, answer_of("b", 500, 10, 5)), REVOCATIONS_ALL);
+	while (left > 0) {
+		assert_int_equal(take(all, answer_of("", 0, 0, 20)), REVOCATIONS_ALL);
+		left = 0;
+		for (int i = 0; i < RECORD_REVOKE_LIMIT; i++) {
+			char jti[2][16];
+
+			snprintf(jti[0], sizeof(jti[0]), "a%d", i);
+			snprintf(jti[1], sizeof(jti[1]), "b%d", i);
+			left += covers(all, jti[0]) + covers(all, jti[1]);
+		}
+		turns++;
+		assert_true(left == 0 || turns < 4);
+	}
+	assert_true(turns > 1);
+	revocations_free(all);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -162,6 +274,8 @@ int main(void)
 		cmocka_unit_test(test_who_has_no_token_ends_only_what_was_begun_before),
 		cmocka_unit_test(test_the_copy_has_what_was_put_into_it),
 		cmocka_unit_test(test_out_of_memory),
+		cmocka_unit_test(test_what_is_over_is_forgotten),
+		cmocka_unit_test(test_it_is_forgotten_bit_by_bit_and_not_before_all_is_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
