@@ -88,7 +88,10 @@ nginx_spread() {
 nginx_write_config() {
 	local user='' listen6=''
 	mkdir -p "$DIR/web/bellhop" "$DIR/web/tmp"
-	copy_config "$SOURCE_DIR/nginx/bellhop.conf" >"$DIR/web/bellhop/bellhop.conf"
+	# This server is bellhop's alone, so it may say everything that nginx refuses in bellhop's form.
+	copy_config "$SOURCE_DIR/nginx/bellhop.conf" | sed 's|^#include bellhop/bellhop_refused|include bellhop/bellhop_refused|' \
+		>"$DIR/web/bellhop/bellhop.conf"
+	copy_config "$SOURCE_DIR/nginx/bellhop_refused.conf" >"$DIR/web/bellhop/bellhop_refused.conf"
 	copy_config "$SOURCE_DIR/nginx/bellhop_http.conf" | nginx_spread >"$DIR/web/bellhop/bellhop_http.conf"
 	cp "$SOURCE_DIR/nginx/bellhop_params" "$DIR/web/bellhop/bellhop_params"
 	# shellcheck disable=SC2016 # nginx's variables

@@ -22,9 +22,8 @@ local id = ("%08x%08x%08x%08x"):format(math.random(0, 0xffffffff), math.random(0
 	math.random(0, 0xffffffff), math.random(0, 0xffffffff))
 r.resp_header["X-Request-Id"] = id
 r.resp_header["X-Content-Type-Options"] = "nosniff"
-if status >= 500 then
-	r.resp_header["Bellhop-Mode"] = "down"
-end
+-- lighttpd does not know the mode; that it refuses something does not make it another one.
+r.resp_header["Bellhop-Mode"] = status >= 500 and "down" or "full"
 
 -- EventSource gives up for good at any status but 200, so it is told to come back. (uri.path has lost its end
 -- by the time that a connection fails.)

@@ -24,6 +24,7 @@ static const struct param {
 	{"REQUEST_SCHEME", offsetof(struct request, scheme)},
 	{"REMOTE_ADDR", offsetof(struct request, remote_addr)},
 	{"REQUEST_ID", offsetof(struct request, id_param)},
+	{"REDIRECT_STATUS", offsetof(struct request, redirect_status)},
 	{"HTTP_X_REQUEST_ID", offsetof(struct request, id_header)},
 	{"HTTP_AUTHORIZATION", offsetof(struct request, authorization)},
 	{"HTTP_COOKIE", offsetof(struct request, cookie)},
@@ -241,6 +242,28 @@ static void choose_id(struct request *q)
 	}
 }
 
+/* What the web server has refused itself. */
+static enum problem refusal_of(struct str redirect_status, const char **detail_r)
+{
+	static const struct {
+		const char *status;
+		enum problem problem;
+		const char *detail;
+	} refusals[] = {
+		{"400", PROBLEM_BAD_REQUEST, "the web server does not understand the request"},
+		{"403", PROBLEM_FORBIDDEN, "the web server does not let you in"},
+		{"413", PROBLEM_TOO_LARGE, "the body is larger than the web server takes"},
+	};
+
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		if (str_eq_c(redirect_status, refusals[i].status)) {
+			*detail_r = refusals[i].detail;
+			return refusals[i].problem;
+		}
+	}
+	return PROBLEM_NONE;
+}
+
 enum problem request_finish(struct request *q, const char **detail_r)
 {
 	choose_id(q);
@@ -254,5 +277,7 @@ enum problem request_finish(struct request *q, const char **detail_r)
 	*detail_r = q->fault;
 	if (q->no_memory)
 		return PROBLEM_INTERNAL;
-	return q->fault != NULL ? PROBLEM_BAD_REQUEST : PROBLEM_NONE;
+	if (q->fault != NULL)
+		return PROBLEM_BAD_REQUEST;
+	return refusal_of(q->redirect_status, detail_r);
 }

@@ -7,6 +7,10 @@
  * A parameter with an empty value counts as absent: web servers send empty
  * ones for headers that the client did not send. One that arrives twice is a
  * bad request, so that no two programs can choose a different one of them.
+ *
+ * REDIRECT_STATUS is how a web server says that it has refused the request itself, and wants no more than
+ * the words for it: 400, 403 or 413. Anything else, such as the 200 that some send with each request, means
+ * nothing.
  */
 #ifndef BELLHOP_WEB_REQUEST_H
 #define BELLHOP_WEB_REQUEST_H
@@ -68,7 +72,7 @@ struct request {
 	size_t held;			      /* memory that the strings take, in bytes */
 
 	/* For request.c alone. */
-	struct str id_param, id_header, https_param, scheme, length_param;
+	struct str id_param, id_header, https_param, scheme, length_param, redirect_status;
 	uint32_t seen;	   /* one bit a known parameter */
 	const char *fault; /* static text of the first thing wrong, or NULL */
 	bool no_memory;
@@ -93,7 +97,9 @@ void request_param(struct request *q, struct str name, struct str value);
  * whole. PROBLEM_BAD_REQUEST: *detail_r is a static text (a parameter twice,
  * a control character in a value, no method, no or a malformed URI, a
  * malformed Content-Length, more than 64 KiB). PROBLEM_INTERNAL: out of
- * memory. request_id is set in every case.
+ * memory. What the web server has refused is PROBLEM_BAD_REQUEST,
+ * PROBLEM_FORBIDDEN or PROBLEM_TOO_LARGE, with a text as well. request_id is
+ * set in every case.
  */
 enum problem request_finish(struct request *q, const char **detail_r);
 

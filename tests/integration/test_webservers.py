@@ -6,12 +6,14 @@ given can be compared to the letter; the last tests go through the real ones.
 """
 
 import contextlib
+import http.client
 import itertools
 import json
 import re
 import socket
 import ssl
 import threading
+import urllib.parse
 
 import httpx
 import pytest
@@ -99,7 +101,7 @@ def test_the_params_file_names_what_the_source_reads():
         return set(re.findall(r"^fastcgi_param +([A-Z_]+)", (SOURCE / "nginx" / file).read_text(), re.M))
 
     identity = {name for name in read if name.startswith("BELLHOP_")}
-    assert read - identity - passed("bellhop_params") == {"HTTP_X_REQUEST_ID"}
+    assert read - identity - passed("bellhop_params") == {"HTTP_X_REQUEST_ID", "REDIRECT_STATUS"}
     assert passed("bellhop_params") <= read - identity
     assert passed("bellhop_auth.conf") == identity
 
@@ -289,6 +291,7 @@ def test_lighttpd_refuses_a_body_far_over_our_limit(tmp_path):
     with WebServer("lighttpd", tmp_path) as server, server.api():
         response = server.call("POST", "/chat/v1/tickets/T-1/messages", content=b"x" * 1_100_000)
         check_own_problem(response, 413, "too_large")
+        assert response.headers["Bellhop-Mode"] == "full"
 
 
 def test_apache_keeps_threads_for_other_pages(apache):
@@ -312,7 +315,9 @@ def test_apache_keeps_threads_for_other_pages(apache):
 def test_apache_refuses_a_huge_body(apache):
     """It would keep it in memory, and more so one that does not say how large it is."""
     with apache.api() as api:
-        check_own_problem(apache.call("POST", content=b"x" * 2_000_000), 413, "too_large")
+        answer = apache.call("POST", content=b"x" * 2_000_000)
+        check_own_problem(answer, 413, "too_large")
+        assert answer.headers["Bellhop-Mode"] == "full"
         check_own_problem(apache.call("POST", content=iter([b"x" * 10, b"y" * 10])), 400, "bad_request")
         assert api.requests.empty()
 
@@ -347,6 +352,9 @@ def test_nginx_limits_an_address_but_not_this_machine(tmp_path):
         response = next(response for response in refused if response.status_code != 200)
     check_own_problem(response, 429, "rate_limited")
     assert int(response.headers["Retry-After"]) >= 1
+    assert response.headers["RateLimit-Policy"] == '"address";q=400;w=4'
+    assert response.headers["RateLimit"] == f'"address";r=0;t={response.headers["Retry-After"]}'
+    assert response.headers["Bellhop-Mode"] == "full"
 
 
 SHORT = [
@@ -477,7 +485,65 @@ def test_a_huge_body_without_a_length_is_refused(stack):
     pieces = (b"x" * 65536 for _ in range(40))
     options = {"http1": False, "http2": True, "verify": tls_context(stack.site.ca, True), "timeout": DEADLINE}
     with httpx.Client(**options) as client:
-        check_own_problem(client.post(stack.site.url + "/v1/tickets/T-1/messages", content=pieces), 413, "too_large")
+        answer = client.post(stack.site.url + "/v1/tickets/T-1/messages", content=pieces)
+    check_own_problem(answer, 413, "too_large")
+    assert answer.headers["Bellhop-Mode"] == "full"
+
+
+def raw_answer(site, request):
+    """What a request is answered that no client library would send: status, header fields, body."""
+    url = urllib.parse.urlsplit(site.url)
+    context = ssl.create_default_context(cafile=site.ca)
+    with socket.create_connection((url.hostname, url.port), timeout=DEADLINE) as plain:
+        with context.wrap_socket(plain, server_hostname=url.hostname) as connection:
+            connection.sendall(request.replace("\n", "\r\n").encode())
+            response = http.client.HTTPResponse(connection)
+            response.begin()
+            return response.status, response.headers, response.read()
+
+
+HEAD = " HTTP/1.1\nHost: localhost\nConnection: close\n"
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "code"),
+    [
+        (f"GET /chat/v1/tickets/a%00b/messages{HEAD}\n", 404, "not_found"),
+        (f"GET /chat/v1/tickets/a%zz/stream{HEAD}\n", 404, "not_found"),
+        (f"POST /chat/v1/tickets/a%/messages{HEAD}Content-Length: 2\n\n{{}}", 404, "not_found"),
+        (f"GET /chat/v1/healthz{HEAD}Authorization: Bearer a\nAuthorization: Bearer b\n\n", 400, "bad_request"),
+        (f"GET /chat/v1/tickets/T-1/stream{HEAD}Cookie: {'x' * 20000}\n\n", 400, "bad_request"),
+        (f"GET /chat/v1/tickets?{'x' * 20000}{HEAD}\n", 400, "bad_request"),
+        (f"TRACE /chat/v1/session{HEAD}\n", 405, "method_not_allowed"),
+        (f"TRACE /chat/v1/tickets/T-1/poll?wait=0{HEAD}\n", 405, "method_not_allowed"),
+        (f"TRACE /chat/v1/nothing{HEAD}\n", 404, "not_found"),
+    ],
+    ids=["nul", "escape", "cut escape", "two tokens", "large head", "long target", "trace", "trace push", "trace nothing"],
+)
+def test_what_nginx_refuses_before_it_knows_where(stack, request_, status, code):
+    got, headers, body = raw_answer(stack.site, request_)
+    problem = json.loads(body)
+    assert (got, problem["status"], problem["code"]) == (status, status, code)
+    assert headers["Content-Type"] == "application/problem+json"
+    assert headers["X-Request-Id"] == problem["request_id"]
+    assert (headers["Bellhop-Mode"], headers["Cache-Control"]) == ("full", "no-store")
+    assert bool(headers["Allow"]) == (status == 405)
+
+
+def test_over_http2_it_is_the_same(stack):
+    """Which does not tell nginx's configuration the path."""
+    options = {"http1": False, "http2": True, "verify": tls_context(stack.site.ca, True), "timeout": DEADLINE}
+    with httpx.Client(**options) as client:
+        answer = client.get(stack.site.url + "/v1/tickets/a%00b/messages")
+        assert answer.http_version == "HTTP/2"
+        check_own_problem(answer, 404, "not_found")
+
+
+@pytest.mark.parametrize("request_", [f"GET /a%00b{HEAD}\n", f"TRACE /index.html{HEAD}\n"], ids=["nul", "trace"])
+def test_what_is_refused_elsewhere_stays_as_it_is(stack, request_):
+    status, headers, body = raw_answer(stack.site, request_)
+    assert status in (400, 405) and headers["Content-Type"].startswith("text/html")
+    assert b"problem" not in body and "Bellhop-Mode" not in headers
 
 
 @pytest.mark.parametrize("http2", [False, True], ids=["http1", "http2"])

@@ -341,6 +341,35 @@ static void hostile_values(void **state)
 	buf_deinit(&large);
 }
 
+static void what_the_web_server_refuses(void **state)
+{
+	static const struct {
+		const char *status;
+		enum problem problem;
+	} rows[] = {
+		{"400", PROBLEM_BAD_REQUEST}, {"403", PROBLEM_FORBIDDEN},
+		{"413", PROBLEM_TOO_LARGE},   {"200", PROBLEM_NONE},
+		{"404", PROBLEM_NONE},	      {"4130", PROBLEM_NONE},
+		{"", PROBLEM_NONE},	      {"x", PROBLEM_NONE},
+	};
+	struct request q;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		start(&q, "/");
+		param(&q, "REDIRECT_STATUS", rows[i].status);
+		assert_int_equal(finish(&q), rows[i].problem);
+		request_deinit(&q);
+	}
+	start(&q, "no path");
+	param(&q, "REDIRECT_STATUS", "413");
+	assert_int_equal(finish(&q), PROBLEM_BAD_REQUEST);
+	start(&q, "/");
+	param(&q, "HTTP_REDIRECT_STATUS", "413");
+	assert_int_equal(finish(&q), PROBLEM_NONE);
+	request_deinit(&q);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -354,6 +383,7 @@ int main(void)
 		cmocka_unit_test(https),
 		cmocka_unit_test(request_ids),
 		cmocka_unit_test(hostile_values),
+		cmocka_unit_test(what_the_web_server_refuses),
 	};
 
 	if (sodium_init() < 0)
