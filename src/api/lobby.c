@@ -254,6 +254,16 @@ static struct guest *attend(struct lobby *lobby, struct guest *guest)
 	return NULL;
 }
 
+bool lobby_make_room(struct lobby *lobby)
+{
+	struct guest *oldest = TAILQ_FIRST(&lobby->guests);
+
+	if (oldest == NULL)
+		return false;
+	drop(lobby, oldest, "descriptors or memory are scarce");
+	return true;
+}
+
 struct guest *lobby_admit(struct lobby *lobby, int fd)
 {
 	struct pollfd peer = {.fd = fd, .events = POLLIN};

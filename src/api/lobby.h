@@ -46,6 +46,9 @@ void lobby_limit(struct lobby *lobby, int64_t timeout_ms, size_t body_limit);
  */
 struct guest *lobby_admit(struct lobby *lobby, int fd);
 
+/* Closes the one that has waited longest, for a descriptor or the memory of another. False if nobody waits. */
+bool lobby_make_room(struct lobby *lobby);
+
 /*
  * Something happened to a waiting connection; the result as of lobby_admit(). Any call here may close
  * any of them, so this one comes first after the event was fetched, and no other was fetched with it.

@@ -22,6 +22,7 @@
 
 enum {
 	TICK_MS = STARTUP_ALIVE_MS,
+	PAUSE_MS = 1000,      /* of accepting, after EMFILE and its like */
 	DESCRIPTORS_KEPT = 64 /* for all but those who wait */
 };
 
@@ -35,6 +36,7 @@ struct worker {
 	struct lobby *lobby;
 	struct buf cgi; /* reused from request to request */
 	int epoll_fd;
+	int64_t pause_until_ms; /* 0: none */
 	bool is_stopping;
 };
 
@@ -74,10 +76,16 @@ static void reload(struct worker *w)
 	buf_deinit(&error);
 }
 
+static void unlisten(struct worker *w)
+{
+	(void)epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, w->opts->listen_fd, NULL);
+}
+
 static void stop(struct worker *w)
 {
 	w->is_stopping = true;
-	(void)epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, w->opts->listen_fd, NULL);
+	w->pause_until_ms = 0;
+	unlisten(w);
 }
 
 static void take_signals(struct worker *w)
@@ -182,27 +190,60 @@ static int listen_on(struct worker *w)
 	return watch(w, w->opts->listen_fd, EPOLLIN | EPOLLEXCLUSIVE, w);
 }
 
-/*
- * Of the workers that have nothing to do the one that has listened longest is woken, each time. One that
- * somebody waits at lets the others go first, lest all wait here.
- */
-static void let_others_go_first(struct worker *w)
+static void listen_again(struct worker *w)
 {
-	(void)epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, w->opts->listen_fd, NULL);
 	if (listen_on(w) == 0)
 		return;
 	log_error(NULL, "could not go on listening", LOG_ERRNO(errno));
 	w->is_stopping = true; /* the master starts another one */
 }
 
+/*
+ * Of the workers that have nothing to do the one that has listened longest is woken, each time. One that
+ * somebody waits at lets the others go first, lest all wait here.
+ */
+static void let_others_go_first(struct worker *w)
+{
+	unlisten(w);
+	listen_again(w);
+}
+
+/* The socket stays readable: to try again at once would not end. */
+static void begin_pause(struct worker *w, int error)
+{
+	log_warn(NULL, "accepting pauses", LOG_ERRNO(error));
+	unlisten(w);
+	w->pause_until_ms = clock_mono_ms() + PAUSE_MS;
+}
+
+static void end_pause(struct worker *w)
+{
+	if (w->pause_until_ms == 0 || clock_mono_ms() < w->pause_until_ms)
+		return;
+	w->pause_until_ms = 0;
+	listen_again(w);
+}
+
+static bool is_scarcity(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+static int accept_fd(struct worker *w)
+{
+	return accept4(w->opts->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
 static void accept_one(struct worker *w)
 {
-	int fd = accept4(w->opts->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accept_fd(w);
 
+	if (fd < 0 && is_scarcity(errno) && lobby_make_room(w->lobby))
+		fd = accept_fd(w);
 	if (fd < 0) {
 		/* Another worker was faster, or the client has gone: not worth a line. */
 		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-			log_error(NULL, "could not accept a connection", LOG_ERRNO(errno));
+			begin_pause(w, errno);
 		return;
 	}
 	if (!daemon_peer_allowed(w->opts->peers, fd)) {
@@ -289,8 +330,10 @@ static void wait_for_event(struct worker *w, int64_t tick_ms)
 
 static int64_t wake_by(const struct worker *w, int64_t tick_ms)
 {
-	const int64_t due_ms = earlier(tick_ms, revoked_tick(w->revoked));
+	int64_t due_ms = earlier(tick_ms, revoked_tick(w->revoked));
 
+	if (w->pause_until_ms != 0)
+		due_ms = earlier(due_ms, w->pause_until_ms);
 	return w->is_stopping ? earlier(due_ms, clock_mono_ms() + LOBBY_GRACE_MS) : due_ms;
 }
 
@@ -322,6 +365,7 @@ int worker_run(struct prefork_child *child, void *arg)
 			stores_tick(w.stores, child->index == 0);
 			tick_ms = clock_mono_ms() + TICK_MS;
 		}
+		end_pause(&w);
 		wait_for_event(&w, wake_by(&w, tick_ms));
 		serve(&w, lobby_expire(w.lobby));
 		take_signals(&w);

@@ -4,8 +4,10 @@
 import contextlib
 import fcntl
 import grp
+import itertools
 import os
 import pathlib
+import resource
 import signal
 import socket
 import stat
@@ -209,6 +211,15 @@ class TestListening:
         wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in children), "the children's end")
 
 
+def leave_no_descriptor(pid):
+    """The process keeps those that it has, and gets no other one. Gives what it was allowed before."""
+    taken = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    free = next(number for number in itertools.count() if number not in taken)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (free, before[1]))
+    return before
+
+
 @contextlib.contextmanager
 def locked(stack, table):
     """Nobody reads or writes the table meanwhile. Gives a function that tells whether somebody waits for it."""
@@ -225,6 +236,63 @@ def unread_bytes(connection):
     """What the other side of a unix socket has not read yet."""
     count = fcntl.ioctl(connection.socket, termios.TIOCOUTQ, struct.pack("i", 0))
     return struct.unpack("i", count)[0]
+
+
+class TestScarcity:
+    """Descriptors are few, or there are none: that is said, and ends nobody's service."""
+
+    @pytest.fixture
+    def lone(self, stack, path):
+        with Daemon(stack, "api", path, BELLHOP_API_WORKERS=1, BELLHOP_IO_TIMEOUT_MS=60000).ready() as daemon:
+            yield daemon
+
+    def test_accepting_pauses_without_a_descriptor(self, lone):
+        (worker,) = children_of(lone.process.pid)
+        before, began = leave_no_descriptor(worker), time.monotonic()
+        with fcgi.Connection(lone.path) as connection:
+            connection.request(fcgi.cgi_params("GET", ROUTES["api"]))
+            pauses = until(lambda: lone.text().count("accepting pauses"), lambda n: n >= 2, "a second try")
+            assert pauses <= 1 + time.monotonic() - began, "one a second"
+            resource.prlimit(worker, resource.RLIMIT_NOFILE, before)
+            assert connection.response().status == 200
+
+    def test_a_pause_does_not_hold_up_a_stop(self, lone):
+        leave_no_descriptor(children_of(lone.process.pid)[0])
+        with fcgi.Connection(lone.path):
+            wait_for(lambda: "accepting pauses" in lone.text(), "the pause")
+            assert lone.stop() == 0
+
+    def test_who_has_waited_longest_makes_room_for_a_descriptor(self, lone):
+        with fcgi.Connection(lone.path) as oldest, fcgi.Connection(lone.path) as other:
+            for connection in (oldest, other):
+                connection.send(fcgi.begin())
+                wait_for(lambda: unread_bytes(connection) == 0, "the worker to take it")
+            leave_no_descriptor(children_of(lone.process.pid)[0])
+            assert lone.answers().status == 200
+            oldest.wait_closed()
+            other.send(fcgi.stream(fcgi.PARAMS, fcgi.params(fcgi.cgi_params("GET", ROUTES["api"]))) + fcgi.record(fcgi.STDIN))
+            assert other.response().status == 200
+            assert "scarce" in lone.text() and "accepting pauses" not in lone.text()
+
+    def test_a_crowd_leaves_descriptors_for_keys_and_stores(self, stack, path, tmp_path):
+        ring, key = tmp_path / "ring", b"k" * 40
+        ring.mkdir()
+        (ring / "old.key").write_bytes(key)
+        (ring / "old.key").chmod(0o600)
+        settings = {"BELLHOP_API_WORKERS": 1, "BELLHOP_IO_TIMEOUT_MS": 60000, "BELLHOP_JWT_KEYS_DIR": ring}
+
+        def status(kid):
+            return fcgi.call(path, "GET", "/chat/v1/auth", stack.site.token("alice", key=key, kid=kid)).status
+
+        with Daemon(stack, "api", path, wrap=["prlimit", "--nofile=100"], **settings).ready() as daemon:
+            with contextlib.ExitStack() as cleaning:
+                for _ in range(100):
+                    cleaning.enter_context(fcgi.Connection(path)).send(fcgi.begin())
+                assert status("old") == 204
+                (ring / "old.key").rename(ring / "new.key")
+                daemon.process.send_signal(signal.SIGHUP)
+                wait_for(lambda: status("new") == 204, "the new key")
+            assert "too many wait" in daemon.text() and "scarce" not in daemon.text()
 
 
 class TestBadPeers:

@@ -391,6 +391,23 @@ static void a_crowd(void **state)
 	assert_true(lobby_deadline(house->lobby) == INT64_MAX);
 }
 
+/* Where the system has no descriptor left, the oldest gives his. */
+static void room_for_another(void **state)
+{
+	struct house *house = *state;
+	struct guest *guest;
+	int oldest = connect_with(house, house->post.data, 1, &guest);
+	int other = connect_with(house, house->post.data, 1, &guest);
+
+	assert_true(lobby_make_room(house->lobby));
+	assert_true(is_closed(oldest));
+	assert_false(is_closed(other));
+	assert_true(lobby_make_room(house->lobby));
+	assert_false(lobby_make_room(house->lobby));
+	close(oldest);
+	close(other);
+}
+
 /* What they hold is bounded by itself, whatever part of a request it is. */
 static void a_crowd_with_large_heads(void **state)
 {
@@ -546,6 +563,7 @@ int main(void)
 		IN_A_HOUSE(closing_the_idle),
 		IN_A_HOUSE(closing_the_idle_with_bytes_unread),
 		IN_A_HOUSE(a_crowd),
+		IN_A_HOUSE(room_for_another),
 		IN_A_HOUSE(a_crowd_with_large_heads),
 		IN_A_HOUSE(a_deaf_crowd),
 		IN_A_HOUSE(a_body_without_end),
