@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 contrib/systemd/: how far the units shut the daemons in, and that they live there. systemd's own tools judge the files
-and hand over sockets, and the kernel holds the daemons to the system calls that their units allow.
+and hand over sockets, and the kernel holds the daemons to the system calls that their units allow; where this is root,
+a systemd in namespaces of its own runs the units as they are.
 """
 
+import concurrent.futures
 import os
+import pathlib
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -273,3 +277,175 @@ def test_the_allowed_system_calls_do_for_faults_too(breakable, make_directory, n
             assert "ended unasked" not in daemon.text(), daemon.text()
         for daemon in (push, api, archive):
             assert daemon.stop() == 0
+
+
+# The first process of a system of its own: this one's files, of which it changes a copy, and its network. Devices are
+# its own too, and the kernel's settings are there to be read: it is not to change this system. Not by chroot, in which
+# the kernel gives nobody a user namespace.
+BOOT = """
+set -eu
+umask 022
+mount --make-rprivate /
+mount -t tmpfs tmpfs $1
+mkdir $1/upper $1/work $1/root
+mount -t overlay overlay -o lowerdir=/,upperdir=$1/upper,workdir=$1/work $1/root
+cp -a $2/. $1/root/
+cd $1/root
+mount -t proc proc proc
+mount --bind -o ro proc/sys proc/sys
+mount -t tmpfs -o mode=755 tmpfs run
+mount -t tmpfs tmpfs tmp
+mount -t sysfs -o ro sysfs sys
+mount -t cgroup2 cgroup2 sys/fs/cgroup
+mount -t tmpfs -o mode=755 tmpfs dev
+cp -a /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty dev/
+mkdir dev/pts dev/shm
+mount -t devpts -o ptmxmode=666 devpts dev/pts
+mount -t tmpfs tmpfs dev/shm
+ln -s pts/ptmx dev/ptmx
+chroot . systemd-sysusers /usr/lib/sysusers.d/bellhop.conf
+chroot . chgrp bellhop /etc/bellhop/bellhop.conf
+pivot_root . mnt
+umount -l /mnt
+mount --make-rshared /
+export container=test
+exec /lib/systemd/systemd --system --unit=bellhop-test.target
+"""
+TARGET = """
+[Unit]
+Requires=bellhop.target
+After=bellhop.target systemd-tmpfiles-setup.service
+"""
+NAMESPACES = ["--pid", "--mount", "--ipc", "--uts", "--cgroup"]
+
+
+class System:
+    """A systemd that was told to start bellhop.target, with the stores of a stack."""
+
+    def __init__(self, stack, directory):
+        files, disk = pathlib.Path(directory) / "files", pathlib.Path(directory) / "disk"
+        disk.mkdir()
+        self.lay_out(stack, files)
+        self.log = open(f"{directory}/log", "w+")
+        self.unshare = subprocess.Popen(
+            ["unshare", "--fork", *NAMESPACES, "bash", "-c", BOOT, "boot", disk, files],
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, start_new_session=True,
+        )  # fmt: skip
+        (self.pid,) = wait_for(lambda: children(self.unshare.pid), "its first process")
+
+    def lay_out(self, stack, files):
+        programs, settings = files / "usr/local/bin", files / "etc/bellhop"
+        units = files / "etc/systemd/system"
+        for path in (programs, settings, units, files / "usr/lib/sysusers.d", files / "usr/lib/tmpfiles.d"):
+            path.mkdir(parents=True)
+        for name in ("api", "push", "archive"):
+            shutil.copy(build_dir() / f"bellhop-{name}", programs)
+        for unit in UNITS.iterdir():
+            if unit.suffix != ".conf":
+                shutil.copy(unit, units)
+        (units / "bellhop-test.target").write_text(TARGET)
+        shutil.copy(UNITS / "sysusers.conf", files / "usr/lib/sysusers.d/bellhop.conf")
+        shutil.copy(UNITS / "tmpfiles.conf", files / "usr/lib/tmpfiles.d/bellhop.conf")
+        shutil.copytree(SOURCE / "sql", files / "usr/local/share/bellhop/sql")
+        shutil.copy(stack.dir / "secret/jwt.key", settings)
+        shutil.copy(stack.dir / "secret/digest.key", settings / "secret.key")
+        kept = re.compile(r"(REDIS_|DATABASE_URL|BELLHOP_(BASE_PATH|JWT_KID|ALLOWED_ORIGINS))")
+        lines = [line for line in pathlib.Path(stack.config).read_text().splitlines() if kept.match(line)]
+        text = "\n".join([*lines, "BELLHOP_SQL_DIR=/usr/local/share/bellhop/sql", ""])
+        (settings / "bellhop.conf").write_text(text)
+        # Whatever the umask was here and where the programs were built: the daemons' user runs them and reads settings.
+        subprocess.run(["chmod", "-R", "u=rwX,go=rX", files], check=True)
+        (settings / "bellhop.conf").chmod(0o640)
+        for key in settings.glob("*.key"):
+            key.chmod(0o600)
+
+    def run(self, *command):
+        enter = ["nsenter", "-t", str(self.pid), "--pid", "--mount", "--ipc", "--uts", "--cgroup"]
+        return subprocess.run([*enter, *command], capture_output=True, text=True, timeout=3 * DEADLINE)
+
+    def systemctl(self, *arguments):
+        done = self.run("systemctl", *arguments)
+        journal = "" if done.returncode == 0 else self.run("journalctl", "--no-pager", "-n", "40").stdout
+        assert done.returncode == 0, done.stdout + done.stderr + journal
+        return done.stdout
+
+    def are_active(self, *units):
+        """All of them: the exit status of is-active would say whether any is."""
+        return self.run("systemctl", "is-active", *units).stdout.split() == ["active"] * len(units)
+
+    def socket(self, name):
+        return f"/proc/{self.pid}/root/run/bellhop/{name}.sock"
+
+    def journal(self, unit):
+        return self.run("journalctl", "--no-pager", "-o", "cat", "-u", unit).stdout
+
+    def close(self):
+        for pid in children(self.unshare.pid):
+            os.kill(pid, signal.SIGKILL)
+        self.unshare.wait(DEADLINE)
+        self.log.close()
+
+
+@pytest.fixture
+def system(request, stack, make_directory):
+    """None where this is not root, who alone may have namespaces of these kinds."""
+    if os.getuid() != 0:
+        yield None
+        return
+    failed_before = request.session.testsfailed
+    system = System(stack, make_directory())
+    try:
+        yield system
+    finally:
+        if request.session.testsfailed > failed_before:
+            print(system.run("journalctl", "--no-pager", "-o", "short-precise").stdout)
+        system.close()
+
+
+def test_a_real_systemd_runs_the_units(stack, system):
+    """Not with a sanitizer, whose memory and system calls are not those that the units allow."""
+    if system is None or "ASAN_OPTIONS" in os.environ:
+        return
+    services = [f"bellhop-{name}.service" for name in ("api", "archive", "push")]
+    # Not before all are ready: a reload of what is still starting is none, and no failure either.
+    wait_for(lambda: system.are_active("bellhop.target", *services), "bellhop.target")
+    about = os.stat(system.socket("api"))
+    assert stat.S_IMODE(about.st_mode) == 0o660
+    token, path = stack.site.token("alice"), "/chat/v1/tickets/T-systemd"
+
+    def send(text):
+        return fcgi.call(system.socket("api"), "POST", f"{path}/messages", token, {"content": text}).status
+
+    def has_stopped(service):
+        state = system.systemctl("show", "-p", "ActiveState", service).strip()
+        return state in ("ActiveState=inactive", "ActiveState=failed")
+
+    def mode():
+        return fcgi.call(system.socket("api"), "GET", "/chat/v1/healthz").header("bellhop-mode")
+
+    assert send("by way of systemd") == 201
+    wait_for(lambda: mode() == "full", "the archiver's marks")
+    heard = fcgi.call(system.socket("push"), "GET", f"{path}/poll?since=0&wait=0", token)
+    assert "by way of systemd" in heard.body.decode()
+
+    for service in services:
+        system.systemctl("reload", service)
+        wait_for(lambda: "settings reloaded" in system.journal(service), f"a reload of {service}")
+    system.systemctl("kill", "--kill-whom=main", "-s", "USR2", "bellhop-api.service")
+    assert send("while workers are replaced") == 201
+
+    with concurrent.futures.ThreadPoolExecutor() as beside:
+        restart = beside.submit(system.systemctl, "restart", "bellhop-api.service")
+        while not restart.done():
+            assert mode(), "nobody is turned away by a restart"
+        restart.result()
+
+    system.systemctl("start", "bellhop-push@1.socket")
+    assert fcgi.call(system.socket("push-1"), "GET", f"{path}/poll?wait=0").status == 401
+    wait_for(lambda: system.are_active("bellhop-push@1.service"), "a second push process")
+
+    system.systemctl("stop", "bellhop.target", "bellhop-api.socket", "bellhop-push.socket", "bellhop-push@1.socket")
+    for service in [*services, "bellhop-push@1.service"]:
+        wait_for(lambda: has_stopped(service), f"the end of {service}")
+        assert "Result=success" in system.systemctl("show", "-p", "Result", service), service
+    assert not os.path.exists(system.socket("api"))
