@@ -40,31 +40,48 @@ static enum access_membership ask_window(struct call *call)
 	return membership;
 }
 
-int allow_ticket(struct call *call)
+/* ACCESS_ASK: nobody can tell; why is in *err_r. */
+static enum access_verdict ask(struct call *call, enum err *err_r)
 {
 	const struct str ticket = call_ticket(call);
 	enum access_membership membership = ACCESS_UNASKED;
 	enum access_verdict verdict = access_decide(&call->who, ticket, membership);
 
+	*err_r = ERR_NONE;
 	if (verdict == ACCESS_ASK) {
 		membership = ask_window(call);
 		verdict = access_decide(&call->who, ticket, membership);
 	}
 	if (verdict == ACCESS_ASK) {
-		switch (ask_record(call, &membership)) {
-		case ERR_NONE:
+		*err_r = ask_record(call, &membership);
+		if (*err_r == ERR_NONE)
 			verdict = access_decide(&call->who, ticket, membership);
-			break;
-		case ERR_MEMORY:
-			call_refuse(call, PROBLEM_INTERNAL, NULL);
-			return -1;
-		default:
-			call_refuse_unavailable(call, "the record is away");
-			return -1;
-		}
 	}
+	return verdict;
+}
+
+int allow_ticket(struct call *call)
+{
+	enum err err;
+	enum access_verdict verdict = ask(call, &err);
+
 	if (verdict == ACCESS_YES)
 		return 0;
-	call_refuse(call, PROBLEM_NOT_A_PARTICIPANT, NULL);
+	if (err == ERR_NONE)
+		call_refuse(call, PROBLEM_NOT_A_PARTICIPANT, NULL);
+	else if (err == ERR_MEMORY)
+		call_refuse(call, PROBLEM_INTERNAL, NULL);
+	else
+		call_refuse_unavailable(call, "the record is away");
 	return -1;
+}
+
+void allow_refuse_role(struct call *call, const char *detail)
+{
+	enum err err;
+
+	if (call_ticket(call).n > 0 && ask(call, &err) == ACCESS_NO)
+		call_refuse(call, PROBLEM_NOT_A_PARTICIPANT, NULL);
+	else
+		call_refuse(call, PROBLEM_FORBIDDEN, detail);
 }

@@ -4,6 +4,7 @@
 
 #include "api/dispatch.h"
 
+#include "api/allow.h"
 #include "api/contract.h"
 #include "api/h_edits.h"
 #include "api/h_health.h"
@@ -261,7 +262,7 @@ static int admit_caller(struct call *call, const struct handler *handler)
 	if (call->who.user_id.p != NULL && check_limit(call, policy_of(handler)) != 0)
 		return -1;
 	if ((handler->needs & NEEDS_STAFF) != 0 && !authn_identity_is_staff(&call->who)) {
-		call_refuse(call, PROBLEM_FORBIDDEN, "this is for staff");
+		allow_refuse_role(call, "this is for staff");
 		return -1;
 	}
 	return 0;

@@ -4,6 +4,7 @@
 
 #include "api/h_edits.h"
 
+#include "api/allow.h"
 #include "api/call.h"
 #include "base/clock.h"
 #include "store/record_edit.h"
@@ -258,7 +259,7 @@ void h_edits_revisions(struct call *call)
 	int64_t before;
 
 	if (call->who.role != ROLE_ADMIN) {
-		call_refuse(call, PROBLEM_FORBIDDEN, "this is for admins");
+		allow_refuse_role(call, "this is for admins");
 		return;
 	}
 	if (read_before(call, &before) != 0)

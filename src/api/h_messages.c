@@ -8,6 +8,7 @@
 #include <sodium.h>
 #include <stdio.h>
 
+#include "api/allow.h"
 #include "api/call.h"
 #include "api/send.h"
 #include "chat/history.h"
@@ -112,8 +113,7 @@ static int read_sender(struct call *call, struct draft *draft)
 	if (id.p == NULL && name.p == NULL)
 		return 0;
 	if (call->who.role != ROLE_SERVICE) {
-		call_refuse(call, PROBLEM_FORBIDDEN,
-			    "only a service may set sender_id and sender_name");
+		allow_refuse_role(call, "only a service may set sender_id and sender_name");
 		return -1;
 	}
 	if (id.p != NULL) {
@@ -153,7 +153,7 @@ static int read_draft(struct call *call, struct draft *draft, bool is_system)
 		return -1;
 	}
 	if (draft->send.kind == MESSAGE_NOTE && !authn_identity_is_staff(&call->who)) {
-		call_refuse(call, PROBLEM_FORBIDDEN, "notes are written by staff");
+		allow_refuse_role(call, "notes are written by staff");
 		return -1;
 	}
 	message_digest(call->gate->digest_key.data, draft->send.kind, draft->send.content,

@@ -213,6 +213,29 @@ def every_call(api, ticket, seq=1):
     yield api.get("/v1/unread", ticket=ticket)
 
 
+def every_call_for_staff(api, ticket):
+    """The answers to those that a requester may not make."""
+    base = f"/v1/tickets/{ticket}"
+    yield api.call("PUT", f"{base}/participants/rita", json={"role": "agent"})
+    yield api.call("DELETE", f"{base}/participants/alice")
+    yield api.call("PUT", base, json={"title": "mine"})
+    yield api.call("POST", f"{base}/system-messages", json={"content": "let me in"})
+    yield api.call("POST", f"{base}/messages", json={"content": "let me in", "kind": "note"})
+    yield api.call("POST", f"{base}/messages", json={"content": "let me in", "sender_id": "alice"})
+    yield api.get(f"{base}/messages/1/revisions")
+
+
+def test_who_may_not_act_on_a_ticket_is_told_that_first(site, ticket):
+    """By every call the same, whatever the role would be told otherwise, and whether or not it has begun."""
+    site.api("alice").sent(ticket, "hello")
+    outsider, rita = site.api("eve", "requester", tickets=[]), site.api("rita", "requester", tickets=[ticket])
+    for name in (ticket, f"{ticket}-absent"):
+        for answer in every_call_for_staff(outsider, name):
+            check_problem(answer, 403, "not_a_participant")
+    for answer in every_call_for_staff(rita, ticket):
+        check_problem(answer, 403, "forbidden")
+
+
 def test_removed_is_out_whatever_the_token_says(site, ticket):
     alice = site.api("alice")
     alice.sent(ticket, "hello")
@@ -225,14 +248,8 @@ def test_removed_is_out_whatever_the_token_says(site, ticket):
             if answer.request.method != "HEAD":
                 check_problem(answer, 403, "not_a_participant")
         assert ticket not in rita.get("/v1/unread").json()["tickets"]
-    base = f"/v1/tickets/{ticket}"
-    for call in (
-        ("PUT", f"{base}/participants/rita", {"role": "agent"}),
-        ("DELETE", f"{base}/participants/alice", None),
-        ("PUT", base, {"title": "mine"}),
-        ("POST", f"{base}/system-messages", {"content": "let me in"}),
-    ):
-        check_problem(removed[1].call(*call[:2], json=call[2]), 403, "not_a_participant")
+    for answer in every_call_for_staff(removed[1], ticket):
+        check_problem(answer, 403, "not_a_participant")
     assert people(alice, ticket) == [("alice", "agent")]
     put(alice, ticket, "rita", "requester")
     assert [m["content"] for m in removed[2].page(ticket)["messages"]] == ["hello", "help"]
