@@ -42,7 +42,7 @@ struct guest {
 
 struct lobby {
 	int epoll_fd;
-	int64_t timeout_ms;
+	int64_t timeout_ms, end_ms;
 	size_t body_limit;
 	unsigned n_guests, guests_max;
 	size_t held;
@@ -57,6 +57,7 @@ struct lobby *lobby_new(int epoll_fd, unsigned guests_max)
 		return NULL;
 	lobby->epoll_fd = epoll_fd;
 	lobby->guests_max = guests_max;
+	lobby->end_ms = INT64_MAX;
 	TAILQ_INIT(&lobby->guests);
 	return lobby;
 }
@@ -65,6 +66,11 @@ void lobby_limit(struct lobby *lobby, int64_t timeout_ms, size_t body_limit)
 {
 	lobby->timeout_ms = timeout_ms;
 	lobby->body_limit = body_limit;
+}
+
+void lobby_end_by(struct lobby *lobby, int64_t end_ms)
+{
+	lobby->end_ms = end_ms;
 }
 
 struct intake *lobby_intake(struct guest *guest)
@@ -118,7 +124,9 @@ static void renew(struct lobby *lobby, struct guest *guest)
 /* When its time is over (clock_mono_ms). */
 static int64_t due_ms(const struct lobby *lobby, const struct guest *guest)
 {
-	return guest->since_ms + lobby->timeout_ms;
+	const int64_t due_ms = guest->since_ms + lobby->timeout_ms;
+
+	return due_ms < lobby->end_ms ? due_ms : lobby->end_ms;
 }
 
 /* It waits: for what, and with how much. The guest may be gone afterwards. */
@@ -325,6 +333,12 @@ static bool has_moved(const struct guest *guest, size_t body_before, size_t out_
 	return guest->intake.body.len >= body_before + READ_STEP;
 }
 
+/* Whether it has all of its answer, and was not told so. */
+static bool is_taken(const struct guest *guest)
+{
+	return guest->is_answered && !guest->is_shut && guest->intake.out.len == 0;
+}
+
 /*
  * Its time is over, but perhaps another request has held the worker meanwhile: what has come in time may lie
  * unread, and what was to be taken may not have been given. The guest where it asks something by now, else NULL.
@@ -352,7 +366,7 @@ static struct guest *look_again(struct lobby *lobby, struct guest *guest, int64_
 		end_broken(lobby, guest);
 	else if (has_moved(guest, body, out))
 		renew(lobby, guest);
-	if (due_ms(lobby, guest) > now_ms)
+	if (due_ms(lobby, guest) > now_ms || is_taken(guest))
 		proceed(lobby, guest);
 	else
 		drop(lobby, guest, "time-out");

@@ -39,6 +39,9 @@ void lobby_free(struct lobby *lobby);
 /* From now on: what each part may take, and the longest body without being asked for. */
 void lobby_limit(struct lobby *lobby, int64_t timeout_ms, size_t body_limit);
 
+/* Nobody is waited for beyond end_ms (clock_mono_ms), whatever his part may take. */
+void lobby_end_by(struct lobby *lobby, int64_t end_ms);
+
 /*
  * Takes over a connected non-blocking socket. A guest whose request waits for its answer, or is over
  * the limit on bodies (intake_is_over()): the caller calls lobby_answer() or lobby_go_on() next. NULL

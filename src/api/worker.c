@@ -81,8 +81,16 @@ static void unlisten(struct worker *w)
 	(void)epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, w->opts->listen_fd, NULL);
 }
 
+/*
+ * Half of the time that a stop has is for those who dawdle, the other for what is answered then: so it ends
+ * before the master ends it.
+ */
 static void stop(struct worker *w)
 {
+	const int64_t time_ms = conf_int(conf_of(w), CONF_STOP_TIMEOUT_MS);
+
+	if (!w->is_stopping)
+		lobby_end_by(w->lobby, clock_mono_ms() + time_ms / 2);
 	w->is_stopping = true;
 	w->pause_until_ms = 0;
 	unlisten(w);

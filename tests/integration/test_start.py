@@ -203,6 +203,28 @@ class TestListening:
             assert connection.response().status == 201
             assert daemon.process.wait(DEADLINE) == 0
 
+    def test_a_stop_ends_by_itself_though_peers_dawdle(self, stack, path, name):
+        """One whose body does not come, and one that does not take its answer; what is whole is served meanwhile."""
+        settings = {"BELLHOP_API_WORKERS": 1, "BELLHOP_IO_TIMEOUT_MS": 60000, "BELLHOP_STOP_TIMEOUT_MS": 6000}
+        if name == "push":
+            return  # it waits for no body, and says goodbye to who listens: test_faults
+        token = {"Authorization": f"Bearer {stack.site.token('alice', role='service')}"}
+        for _ in range(40):
+            stack.site.api("alice").sent("T-dawdle", "x" * 16000)
+        history = fcgi.cgi_params("GET", "/chat/v1/tickets/T-dawdle/messages?limit=200", token)
+        post = fcgi.cgi_params("POST", "/chat/v1/tickets/T-dawdle/messages", token, b"{}")
+        with Daemon(stack, name, path, **settings).ready() as daemon, contextlib.ExitStack() as cleaning:
+            whole, half, deaf = (cleaning.enter_context(fcgi.Connection(path)) for _ in range(3))
+            for connection in (whole, half):
+                connection.send(fcgi.begin() + fcgi.stream(fcgi.PARAMS, fcgi.params(post)))
+            deaf.request(history)
+            wait_for(lambda: [unread_bytes(c) for c in (whole, half, deaf)] == [0, 0, 0], "the worker to take them")
+            daemon.process.send_signal(signal.SIGTERM)
+            whole.send(fcgi.stream(fcgi.STDIN, b"{}"))
+            assert whole.response().status == 415
+            assert daemon.process.wait(DEADLINE) == 0, "killed"
+            assert "does not stop" not in daemon.text()
+
     def test_a_killed_master_takes_its_children_along(self, stack, path, name):
         daemon = Daemon(stack, name, path).ready()
         children = children_of(daemon.process.pid)

@@ -294,6 +294,39 @@ static void an_answer_that_was_not_given_on_in_its_time(void **state)
 	free(cgi);
 }
 
+/* However little time is left: what is whole is served, all others go, at once. */
+static void an_end_for_all(void **state)
+{
+	struct house *house = *state;
+	const size_t n = house->post.len;
+	struct guest *guest;
+	int half = connect_with(house, house->post.data, n - 12, &guest);
+	int whole = connect_with(house, house->post.data, n - 12, &guest);
+	int deaf = connect_with(house, house->post.data, n, &guest);
+	char *cgi = calloc(1, 3000000);
+
+	assert_non_null(cgi);
+	lobby_answer(house->lobby, guest, (struct str){cgi, 3000000});
+	free(cgi);
+	lobby_end_by(house->lobby, clock_mono_ms() + 1000);
+	assert_null(lobby_expire(house->lobby));
+	assert_true(lobby_deadline(house->lobby) <= clock_mono_ms() + 1000);
+	assert_int_equal(write(whole, house->post.data + n - 12, 12), 12);
+	assert_false(is_closed(deaf));
+	clock_shift_ms(1000);
+	guest = lobby_expire(house->lobby);
+	assert_non_null(guest);
+	lobby_answer(house->lobby, guest, STR("Status: 200 OK\r\n\r\n"));
+	assert_null(lobby_expire(house->lobby));
+	assert_true(lobby_deadline(house->lobby) == INT64_MAX);
+	assert_true(read(whole, (char[100]){0}, 100) > 0);
+	assert_true(is_closed(half));
+	assert_true(is_closed(deaf));
+	close(half);
+	close(whole);
+	close(deaf);
+}
+
 static void a_peer_that_goes(void **state)
 {
 	struct house *house = *state;
@@ -558,6 +591,7 @@ int main(void)
 		IN_A_HOUSE(a_head_that_lies_unread_when_its_time_is_over),
 		IN_A_HOUSE(a_body_that_was_not_read_in_its_time),
 		IN_A_HOUSE(an_answer_that_was_not_given_on_in_its_time),
+		IN_A_HOUSE(an_end_for_all),
 		IN_A_HOUSE(a_peer_that_goes),
 		IN_A_HOUSE(a_peer_that_goes_before_its_answer),
 		IN_A_HOUSE(closing_the_idle),
