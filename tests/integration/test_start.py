@@ -233,13 +233,23 @@ class TestListening:
         wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in children), "the children's end")
 
 
-def leave_no_descriptor(pid):
-    """The process keeps those that it has, and gets no other one. Gives what it was allowed before."""
+def connections_of(path):
+    """How many there are on a unix socket, at the side of whoever listens."""
+    with open("/proc/net/unix") as file:
+        rows = [line.split() for line in file]
+    return sum(row[-1] == path and row[5] == "03" for row in rows)
+
+
+def leave_no_descriptor(daemon, waiting=0):
+    """Its worker keeps those that it has, and gets no other one. Gives its pid, and what it was allowed before."""
+    (pid,) = children_of(daemon.process.pid)
+    # The connection that is closed next would leave one.
+    wait_for(lambda: connections_of(daemon.path) == waiting, "the end of all other connections")
     taken = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     free = next(number for number in itertools.count() if number not in taken)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (free, before[1]))
-    return before
+    return pid, before
 
 
 @contextlib.contextmanager
@@ -269,8 +279,8 @@ class TestScarcity:
             yield daemon
 
     def test_accepting_pauses_without_a_descriptor(self, lone):
-        (worker,) = children_of(lone.process.pid)
-        before, began = leave_no_descriptor(worker), time.monotonic()
+        worker, before = leave_no_descriptor(lone)
+        began = time.monotonic()
         with fcgi.Connection(lone.path) as connection:
             connection.request(fcgi.cgi_params("GET", ROUTES["api"]))
             pauses = until(lambda: lone.text().count("accepting pauses"), lambda n: n >= 2, "a second try")
@@ -279,7 +289,7 @@ class TestScarcity:
             assert connection.response().status == 200
 
     def test_a_pause_does_not_hold_up_a_stop(self, lone):
-        leave_no_descriptor(children_of(lone.process.pid)[0])
+        leave_no_descriptor(lone)
         with fcgi.Connection(lone.path):
             wait_for(lambda: "accepting pauses" in lone.text(), "the pause")
             assert lone.stop() == 0
@@ -289,7 +299,7 @@ class TestScarcity:
             for connection in (oldest, other):
                 connection.send(fcgi.begin())
                 wait_for(lambda: unread_bytes(connection) == 0, "the worker to take it")
-            leave_no_descriptor(children_of(lone.process.pid)[0])
+            leave_no_descriptor(lone, waiting=2)
             assert lone.answers().status == 200
             oldest.wait_closed()
             other.send(fcgi.stream(fcgi.PARAMS, fcgi.params(fcgi.cgi_params("GET", ROUTES["api"]))) + fcgi.record(fcgi.STDIN))
