@@ -314,20 +314,21 @@ def test_every_push_process_ends_its_streams(two_pushes, ticket, user):
         wait_for(lambda push=push: "token_revoked" in two_pushes.log(push), f"a stream of {push}")
 
 
-def revoke_many(stack, count):
-    """As many others as a site may have in a year, for daemons to read."""
-    stack.sql(
+@pytest.fixture
+def many_revoked(breakable):
+    """As many others as a site may have in a year, for daemons to read; the next tests' daemons need not."""
+    breakable.sql(
         "INSERT INTO bellhop.revocation (jti, revoked_at, expires_at)"
-        " SELECT 'other-' || n, now(), now() + interval '366 days' FROM generate_series(1, %s) n",
-        count,
+        " SELECT 'other-' || n, now(), now() + interval '366 days' FROM generate_series(1, 20000) n"
     )
+    yield
+    breakable.sql("DELETE FROM bellhop.revocation WHERE jti LIKE 'other-%'")
 
 
-def test_of_very_many_the_last_is_known_before_anybody_is_let_in(breakable, ticket, user):
+def test_of_very_many_the_last_is_known_before_anybody_is_let_in(breakable, many_revoked, ticket, user):
     site = breakable.site
     site.api("anna").sent(ticket, "there")
     api = site.api(user, jti=user)
-    revoke_many(breakable, 20000)
     assert revoke(admin(site), jti=user).status_code == 204
     for name in ("api", "push"):
         begin_anew(breakable, name)
@@ -343,9 +344,8 @@ def test_of_very_many_the_last_is_known_before_anybody_is_let_in(breakable, tick
     assert "no sign of life" not in breakable.log("api")
 
 
-def test_a_page_of_the_list_is_planned_for_what_it_is(breakable):
+def test_a_page_of_the_list_is_planned_for_what_it_is(breakable, many_revoked):
     """Where the planner expects very much of it, each page is compiled first, which takes a quarter of a second."""
-    revoke_many(breakable, 20000)
     at = breakable.owner_url.partition("@")[2]
     connection = psycopg2.connect(f"postgresql://admin:{breakable.admin_password}@{at}")
     try:

@@ -252,8 +252,11 @@ def test_the_allowed_system_calls_do_for_faults_too(breakable, make_directory, n
 
         def hear(text):
             end = time.monotonic() + DEADLINE
-            while text.encode() not in listener.buffer:
-                listener.receive_some(end)
+            try:
+                while text.encode() not in listener.buffer:
+                    listener.receive_some(end)
+            except fcgi.Closed as closed:
+                raise AssertionError(f"{bytes(listener.buffer)}\n{push.text()}") from closed
 
         listener.request(fcgi.cgi_params("GET", f"{ticket}/stream", {"Authorization": f"Bearer {token}"}))
         hear("event: hello")
