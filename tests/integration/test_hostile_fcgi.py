@@ -316,6 +316,36 @@ def test_slow_senders_and_slow_readers_by_the_hundred(target, ticket):
         wait_for(lambda: all(crowd.thrown_out > 0 for crowd in crowds[:2]), "the end of the first of them")
 
 
+def test_what_a_crowd_took_is_given_back(request, ticket):
+    """Also what the allocator would keep, because something small lies above it."""
+    for target in conftest.running_stack(request, env={"BELLHOP_API_WORKERS": "1", "BELLHOP_IO_TIMEOUT_MS": "60000"}):
+        (worker,) = target.children("api")
+        fill(target, ticket)
+        headers = {"Authorization": f"Bearer {target.site.token('alice')}"}
+        pairs = fcgi.cgi_params("GET", f"/chat/v1/tickets/{ticket}/messages?limit=200", headers)
+        page = fcgi.begin() + fcgi.stream(fcgi.PARAMS, fcgi.params(pairs)) + fcgi.record(fcgi.STDIN)
+
+        def memory(target=target, worker=worker):
+            return hostile.memory_kib(target)["api", worker]
+
+        @contextlib.contextmanager
+        def deaf(number, target=target, page=page):
+            with contextlib.ExitStack() as stack:
+                for _ in range(number):
+                    peer = stack.enter_context(hostile.Peer(hostile.socket_of(target, "api")))
+                    assert peer.send(page)
+                yield
+
+        with deaf(5):
+            pass
+        wait_for(lambda target=target: target.site.api("alice").page(ticket), "the first of everything")
+        before = memory()
+        with deaf(80):
+            wait_for(lambda: memory() > before + 6000, "answers that wait")
+        slack = 64 * 1024 if hostile.is_sanitized(worker) else 1024
+        wait_for(lambda: memory() < before + slack, "their end")
+
+
 def test_nothing_grows(target, ticket):
     """
     The same again takes no more memory. The first time fills what is kept for reuse (buffers, the allocator's arenas,
