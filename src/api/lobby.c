@@ -5,6 +5,9 @@
 #include "api/lobby.h"
 
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +27,8 @@ enum {
 	/* A web server connects and sends at once: while the house is quiet, that is waited for here. */
 	MOMENT_MS = 1,
 	QUIET_GUESTS = 4,
+	CROWD_GUESTS = 64,
+	CROWD_HELD = 1024 * 1024,
 	BODY_MAX = LOBBY_HELD_MAX / 2, /* one of those that wait; BELLHOP_LIMIT_BODY is not more */
 };
 
@@ -46,6 +51,7 @@ struct lobby {
 	size_t body_limit;
 	unsigned n_guests, guests_max;
 	size_t held;
+	bool was_crowded;		  /* since it was empty last */
 	TAILQ_HEAD(guests, guest) guests; /* whose part has lasted longest first */
 };
 
@@ -80,6 +86,17 @@ struct intake *lobby_intake(struct guest *guest)
 
 /* ---- coming and going ---- */
 
+/* What many have held lies in pieces, which the allocator would keep for good. */
+static void give_back(struct lobby *lobby)
+{
+	if (lobby->n_guests > 0 || !lobby->was_crowded)
+		return;
+	lobby->was_crowded = false;
+#ifdef __GLIBC__
+	(void)malloc_trim(0);
+#endif
+}
+
 /* Closing takes the descriptor out of epoll. */
 static void leave(struct lobby *lobby, struct guest *guest)
 {
@@ -89,6 +106,7 @@ static void leave(struct lobby *lobby, struct guest *guest)
 	lobby->held -= guest->held;
 	intake_deinit(&guest->intake);
 	free(guest);
+	give_back(lobby);
 }
 
 /* Somebody goes before all is done. */
@@ -152,6 +170,7 @@ static void stay(struct lobby *lobby, struct guest *guest)
 	lobby->held -= guest->held;
 	guest->held = intake_held(intake);
 	lobby->held += guest->held;
+	lobby->was_crowded |= lobby->n_guests > CROWD_GUESTS || lobby->held > CROWD_HELD;
 	while (lobby->held > LOBBY_HELD_MAX && TAILQ_FIRST(&lobby->guests) != guest)
 		drop(lobby, TAILQ_FIRST(&lobby->guests), "too much waits");
 }
