@@ -338,7 +338,7 @@ def test_what_a_crowd_took_is_given_back(request, ticket):
             wait_for(lambda: memory() > before + 6000, "answers that wait")
             for i in range(200):
                 target.site.api("anna", role="service").sent("T-others", f"message {i}")
-        slack = 64 * 1024 if hostile.is_sanitized(worker) else 1024
+        slack = hostile.slack_kib(worker, 1024)
         wait_for(lambda: memory() < before + slack, "their end")
 
 
@@ -346,7 +346,7 @@ def test_nothing_grows(target, ticket):
     """
     The same again takes no more memory. The first time fills what is kept for reuse (buffers, the allocator's arenas,
     log and connection state); after that a leak of a hundred bytes a connection would show as 300 KiB. A page more
-    or less is the allocator's; AddressSanitizer keeps what is freed, up to 256 MiB.
+    or less is the allocator's.
     """
     batch(target)
     batch(target)
@@ -355,9 +355,8 @@ def test_nothing_grows(target, ticket):
         batch(target)
     after = hostile.memory_kib(target)
     assert set(after) == set(before)
-    slack = {process: 300 * 1024 if hostile.is_sanitized(process[1]) else 512 for process in after}
     grown = {process: after[process] - before[process] for process in after}
-    assert all(grown[process] <= slack[process] for process in grown), grown
+    assert all(grown[process] <= hostile.slack_kib(process[1], 512) for process in grown), grown
     wait_for(
         lambda: all(now <= open_before[process] for process, now in hostile.descriptors(target).items()),
         "the end of their descriptors",
