@@ -4,6 +4,7 @@
 import json
 import pathlib
 import subprocess
+import time
 
 import pytest
 import redis
@@ -564,6 +565,14 @@ def test_a_waiting_reader_sees_a_push_and_a_scrub_once(loaded, server):
         assert key == CHAT and [entry[0] for entry in entries] == ["6-0"]
     finally:
         reader.disconnect()
+
+
+def test_push_is_quick(loaded):
+    """A bound that only a mistake of an order of magnitude breaks."""
+    start = time.perf_counter()
+    for seq in range(6, 506):
+        push(loaded, *event(seq))
+    assert (time.perf_counter() - start) / 500 < 0.005
 
 
 # ---- telling people ----

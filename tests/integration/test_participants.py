@@ -13,7 +13,7 @@ import urllib.parse
 
 import fcgi_client as fcgi
 import pytest
-from client import DEADLINE, check_problem, wait_for
+from client import DEADLINE, WITHIN_A_SECOND, check_problem, wait_for
 from test_lost_answers import Lossy
 from test_start import Daemon
 
@@ -300,7 +300,7 @@ def test_removal_takes_the_ticket_from_open_streams(site, ticket):
         remove(alice, ticket, "rita")
         alice.sent(ticket, "now that rita is gone")
         for stream in (tab, other_tab):
-            revoked = stream.wait_named("revoked")
+            revoked = stream.wait_named("revoked", WITHIN_A_SECOND)
             assert revoked.data == {"ticket_id": ticket} and revoked.id is None
             assert stream.ended.wait(5), "nothing is left to listen to"
             assert stream.events[-1] is revoked and not stream.named("participant", "bye")
@@ -384,7 +384,7 @@ def test_it_holds_while_redis_is_away(breakable, ticket):
         stream.wait_named("mode")
         remove(alice, ticket, "rita")
         alice.sent(ticket, "now that rita is gone")
-        stream.wait_named("revoked")
+        stream.wait_named("revoked", WITHIN_A_SECOND)
         assert stream.ended.wait(5) and not stream.messages
         staff.wait_messages(1)
     for answer in every_call(rita, ticket):
@@ -405,7 +405,7 @@ def test_it_holds_when_redis_falls_silent_just_then(breakable, ticket):
         try:
             remove(alice, ticket, "rita")
             alice.sent(ticket, "now that rita is gone")
-            stream.wait_named("revoked")
+            stream.wait_named("revoked", WITHIN_A_SECOND)
             assert stream.ended.wait(5) and not stream.messages
             for answer in every_call(rita, ticket):
                 assert answer.status_code == 403, (answer.request.method, answer.request.path_url)
@@ -428,7 +428,7 @@ def test_it_holds_when_redis_is_full(breakable, ticket):
             alice.sent(ticket, "now that rita is gone")
             for answer in every_call(rita, ticket):
                 assert answer.status_code == 403, (answer.request.method, answer.request.path_url)
-            stream.wait_named("revoked")
+            stream.wait_named("revoked", WITHIN_A_SECOND)
             assert stream.ended.wait(5) and not stream.messages
         finally:
             r.config_set("maxmemory", "0")
@@ -570,7 +570,7 @@ def test_every_process_hears_of_it(stack, site, ticket, tmp_path):
         read_until(there, b"event: hello")
         remove(alice, ticket, "rita")
         alice.sent(ticket, "now that rita is gone")
-        here.wait_named("revoked")
+        here.wait_named("revoked", WITHIN_A_SECOND)
         out = there.response().body
         assert out.endswith(b'event: revoked\ndata: {"ticket_id":"%s"}\n\n' % ticket.encode())
 
