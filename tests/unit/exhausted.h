@@ -11,4 +11,7 @@
 /* So many more allocations succeed, and then none does; negative: all do. */
 extern long exhausted_after;
 
+/* More than what one call of anything tested so allocates: where so many succeed and it fails, it never will do. */
+enum { EXHAUSTED_MAX = 16 };
+
 #endif

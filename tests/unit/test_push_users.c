@@ -54,6 +54,7 @@ static void without_memory_nobody_enters(void **state)
 		int status = -1;
 
 		for (long n = 0; status != 0; n++) {
+			assert_true(n < EXHAUSTED_MAX);
 			assert_null(users_find(users, id));
 			exhausted_after = n;
 			status = users_enter(users, id, &members[i]);

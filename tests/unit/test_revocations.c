@@ -146,6 +146,7 @@ static void test_out_of_memory(void **state)
 	(void)state;
 	assert_non_null(all);
 	for (long n = 0; status != 0; n++) {
+		assert_true(n < EXHAUSTED_MAX);
 		assert_false(revocations_cover(all, &revoked, 0));
 		exhausted_after = n;
 		status = revocations_add_token(all, STR("token-1"));
