@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Who takes part in a ticket: adding, removing, the events of it, and that whoever is removed is out."""
 
-import contextlib
 import http.client
 import json
-import select
 import socket
 import ssl
 import threading
@@ -14,7 +12,7 @@ import urllib.parse
 import fcgi_client as fcgi
 import pytest
 from client import DEADLINE, WITHIN_A_SECOND, check_problem, wait_for
-from test_lost_answers import Lossy
+from lossy import Way
 from test_start import Daemon
 
 ROLES = ("requester", "agent", "service", "admin")
@@ -575,7 +573,7 @@ def test_every_process_hears_of_it(stack, site, ticket, tmp_path):
         assert out.endswith(b'event: revoked\ndata: {"ticket_id":"%s"}\n\n' % ticket.encode())
 
 
-class Holding(Lossy):
+class Holding(Way):
     """A way to PostgreSQL that keeps the answer to the statement that has `hold` in it until released."""
 
     def __init__(self, url, hold):
@@ -583,20 +581,16 @@ class Holding(Lossy):
         self.held, self.released = threading.Event(), threading.Event()
         super().__init__(url)
 
-    def carry(self, client):
-        server = socket.create_connection((self.store.hostname, self.store.port))
-        is_marked = False
-        with client, server, contextlib.suppress(OSError):
-            while True:
-                for ready in select.select([client, server], [], [])[0]:
-                    data = ready.recv(65536)
-                    if not data:
-                        return
-                    is_marked = is_marked or (ready is client and self.hold in data)
-                    if ready is server and is_marked and not self.held.is_set():
-                        self.held.set()
-                        assert self.released.wait(DEADLINE)
-                    (server if ready is client else client).sendall(data)
+    def asked(self, data, marks):
+        if self.hold in data:
+            marks.add("hold")
+        return data
+
+    def answered(self, data, marks):
+        if "hold" in marks and not self.held.is_set():
+            self.held.set()
+            assert self.released.wait(DEADLINE)
+        return data
 
 
 def open_stream(path, api, ticket):
