@@ -10,6 +10,7 @@
 #include "cmocka_setup.h"
 #include "exhausted.h"
 #include "push/texts.h"
+#include "seal_ring.h"
 
 static struct ticket_event event = {
 	.ticket = STR("T-1"),
@@ -23,21 +24,10 @@ static struct buf sealed;
 static struct texts *texts;
 static int log_end;
 
-static struct seal *new_ring(void)
-{
-	struct buf line = BUF_INIT, error = BUF_INIT;
-	struct seal *seal;
-
-	assert_int_equal(seal_put_new_key(&line), 0);
-	assert_int_equal(seal_parse(buf_str(&line), "keys", &seal, &error), 0);
-	buf_deinit(&line);
-	return seal;
-}
-
 static int setup(void **state)
 {
 	const struct seal_place place = seal_place_of(&event);
-	struct seal *seal = new_ring();
+	struct seal *seal = seal_ring_new();
 	int ends[2];
 
 	(void)state;
@@ -92,7 +82,7 @@ static void who_lacks_the_key_tells_nothing_and_says_so_once(void **state)
 	struct ticket_event opened;
 
 	(void)state;
-	texts_set_keys(texts, new_ring());
+	texts_set_keys(texts, seal_ring_new());
 	assert_int_equal(texts_open(texts, &event, &opened), 0);
 	assert_null(opened.content.p);
 	assert_non_null(strstr(logged(), "its key is not in BELLHOP_SEAL_KEYS_FILE"));

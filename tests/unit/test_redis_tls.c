@@ -188,6 +188,17 @@ static struct buf two_pings(void)
 
 /* ---- the blocking carrier ---- */
 
+/* A carrier for a server that gives these answers, to be stopped after it. */
+static struct redis_conn *conn_to(struct server *server, const char *const *answers)
+{
+	struct redis_conn *conn;
+
+	serve(server, answers);
+	conn = redis_conn_new(&server->target, "test", TIMEOUT_MS);
+	assert_non_null(conn);
+	return conn;
+}
+
 static enum err exec_two(struct redis_conn *conn, redisReply **replies)
 {
 	struct buf b = two_pings();
@@ -205,9 +216,7 @@ static void what_came_before_the_end_counts(void **state)
 	struct redis_conn *conn;
 
 	(void)state;
-	serve(&server, answers);
-	conn = redis_conn_new(&server.target, "test", TIMEOUT_MS);
-	assert_non_null(conn);
+	conn = conn_to(&server, answers);
 	assert_int_equal(exec_two(conn, replies), ERR_NONE);
 	assert_string_equal(replies[1]->str, "PONG");
 	redis_conn_release(replies, 2);
@@ -228,9 +237,7 @@ static void what_is_missing_then_is_not_waited_for(void **state)
 	struct redis_conn *conn;
 
 	(void)state;
-	serve(&server, answers);
-	conn = redis_conn_new(&server.target, "test", TIMEOUT_MS);
-	assert_non_null(conn);
+	conn = conn_to(&server, answers);
 	assert_int_equal(exec_two(conn, replies), ERR_UNCERTAIN);
 	assert_string_equal(redis_conn_reason(conn), "the server closed the connection");
 	redis_conn_free(conn);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cmocka_setup.h"
+#include "seal_ring.h"
 
 #define HEAD "{\"ticket_id\": \"T-1\", \"uid\": \"uid-1\", \"sender_id\": \"bob\""
 
@@ -18,22 +19,11 @@ static const struct seal_place place = {
 
 static struct seal *ring, *other_ring;
 
-static struct seal *make_ring(void)
-{
-	struct buf line = BUF_INIT, error = BUF_INIT;
-	struct seal *seal;
-
-	assert_int_equal(seal_put_new_key(&line), 0);
-	assert_int_equal(seal_parse(buf_str(&line), "keys", &seal, &error), 0);
-	buf_deinit(&line);
-	return seal;
-}
-
 static int setup(void **state)
 {
 	(void)state;
-	ring = make_ring();
-	other_ring = make_ring();
+	ring = seal_ring_new();
+	other_ring = seal_ring_new();
 	return 0;
 }
 
