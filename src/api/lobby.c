@@ -27,6 +27,7 @@ enum {
 	/* A web server connects and sends at once: while the house is quiet, that is waited for here. */
 	MOMENT_MS = 1,
 	QUIET_GUESTS = 4,
+	/* Once more than so many, or so many bytes, have waited and all are gone, memory is given back. */
 	CROWD_GUESTS = 64,
 	CROWD_HELD = 1024 * 1024,
 	BODY_MAX = LOBBY_HELD_MAX / 2, /* one of those that wait; BELLHOP_LIMIT_BODY is not more */
